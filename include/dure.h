@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dure.h - crash-safe shared memory and inter-process communication for C on Linux
+ *
+ * What is not in the headers below is not part of the interface.
+ *
+ *	Order of arguments: the object, inputs (a length after its pointer), options, timeout,
+ *	then outputs.
+ *	Results: int; negative is -errno and nothing happened, otherwise it happened (dure/error.h).
+ *	Options: structs that begin with size_t sz; zero in a field means default.
+ *	Times: int64_t nanoseconds, monotonic; DURE_FOREVER waits, 0 tries once.
+ *	Threads: a handle may be used by all threads of its process at once.
+ *	Fork: a child's handles answer -ESTALE until dure_segment_reattach.
+ *	Signals: nothing here may be called from a signal handler, but for dure_strerror.
+ *	Death: every function's comment says what a process killed inside it leaves behind.
+ *
+ * The library starts no threads, installs no handlers, reads no environment, prints nothing.
+ */
+#ifndef DURE_H
+#define DURE_H
+
+#include <dure/block.h>
+#include <dure/error.h>
+#include <dure/mutex.h>
+#include <dure/object.h>
+#include <dure/ref.h>
+#include <dure/segment.h>
+#include <dure/tx.h>
+
+#endif

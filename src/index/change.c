@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * change.c - linking and unlinking entries, and growing tables
+ *
+ * Why      One key's change is one slot; the entry's block, the count and, where something is
+ *          unlinked, the version change with it. All of that is one log, and part of the
+ *          caller's transaction when there is one.
+ * Rules    layout/index.h [INDEX1] to [INDEX5]
+ *          [CHANGE1] within a transaction a slot is written in place (and undone); its entry is
+ *                    marked `pending`, so that nobody else sees it before the commit, which
+ *                    therefore shows all entries of the transaction in one step
+ *          [CHANGE2] within a transaction an entry that is removed stays in its slot, marked
+ *                    `remover`, until the commit clears the slot
+ *          [CHANGE3] was_full is a hint that may only be too often 1: it is set before the slot
+ *                    behind it, without a log
+ * Death    tx/log.c. The partition's lock is DL_HELD_CLEAN: the log mends what it guards.
+ */
+#include <string.h>
+
+#include "heap/heap.h"
+#include "index/index.h"
+#include "lock/mutex.h"
+#include "lock/word.h"
+#include "tx/log.h"
+
+enum {
+	FILL_MAX = 5,		/* of a bucket's 7 slots, on average: then the table doubles */
+	FIRST_TABLE_BITS = 0,	/* small indexes are many */
+};
+
+int durei_index_lock(const struct durei_index *index, struct durei_lane *lane, uint64_t hash,
+		     int64_t timeout_ns, struct durei_index_guard *ret)
+{
+	struct dl_partition *partition = durei_index_partition(index, hash);
+	bool in_tx = durei_log_is_open(lane), held = durei_word_is_ours(lane, &partition->lock.word);
+	int r = held ? 0
+		     : durei_mutex_take(lane, &partition->lock, DL_HELD_CLEAN, timeout_ns);
+
+	if (r < 0)
+		return r;
+	if (in_tx && !held)
+		lane->tx.has_locks++;
+	*ret = (struct durei_index_guard){ .lane = lane, .partition = partition, .in_tx = in_tx };
+	return 0;
+}
+
+void durei_index_unlock(struct durei_index_guard *guard)
+{
+	struct durei_lane *lane = guard->lane;
+
+	if (guard->in_tx)
+		return;			/* the transaction's end gives it back */
+	durei_word_free(lane, &guard->partition->lock.word,
+			durei_held_find(lane, durei_offset(lane->seg, &guard->partition->lock)));
+}
+
+/* -- stores that are a log of their own, or part of the open transaction ----------------- */
+
+/* When one of these fails, blocks that the log took have been given back with it. */
+static int begin(struct durei_index_guard *guard)
+{
+	return guard->in_tx ? 0 : durei_log_begin(guard->lane);
+}
+
+/* Commits what begin began; within a transaction a failure dooms it. */
+static int end(struct durei_index_guard *guard, int r)
+{
+	if (guard->in_tx) {
+		if (r < 0)
+			guard->lane->tx.is_doomed = 1;
+	} else if (r < 0) {
+		durei_log_abort(guard->lane);
+	} else {
+		durei_log_commit(guard->lane);
+	}
+	return r;
+}
+
+static int store(struct durei_index_guard *guard, struct cell64 *cell, uint64_t value)
+{
+	dure_segment *seg = guard->lane->seg;
+
+	return guard->in_tx
+		       ? durei_log_write_word(guard->lane, cell, value)
+		       : durei_log_add(guard->lane, DL_LOG_SET, durei_offset(seg, cell), value);
+}
+
+static int at_commit(struct durei_index_guard *guard, enum dl_log_kind kind, struct cell64 *cell,
+		     uint64_t value)
+{
+	return durei_log_add(guard->lane, kind, durei_offset(guard->lane->seg, cell), value);
+}
+
+static uint64_t mark_of(const struct durei_lane *lane)
+{
+	return (uint64_t)lane->id << DL_MARK_LANE_SHIFT | (lane->serial & DL_MARK_SERIAL_MASK);
+}
+
+/* -- tables ------------------------------------------------------------------------------ */
+
+/* A slot for an entry of this hash; NULL: none in the whole table. [CHANGE3] */
+static struct cell64 *free_slot(const struct durei_table *table, uint64_t hash)
+{
+	uint64_t at = hash & table->mask;
+
+	for (uint64_t probes = 0; probes <= table->mask; probes++) {
+		struct dl_bucket *bucket = &table->buckets[at];
+		for (unsigned i = 0; i < DL_BUCKET_SLOTS; i++)
+			if (cell64_load_rlx(&bucket->slots[i]) == 0)
+				return &bucket->slots[i];
+		cell64_store_rel(&bucket->was_full, 1);
+		at = (at + 1) & table->mask;
+	}
+	return NULL;
+}
+
+static uint64_t slot_for(const struct durei_lane *lane, const struct dl_entry *entry)
+{
+	return durei_offset(lane->seg, entry) | (uint64_t)dl_tag(entry->hash) << DL_SLOT_TAG_SHIFT;
+}
+
+/* Everything but what this transaction removes; a slot that cannot be followed is dropped. */
+static int move_slots(const struct durei_index *index, const struct durei_lane *lane,
+		      const struct durei_table *from, const struct durei_table *to)
+{
+	for (uint64_t b = 0; from->offset && b <= from->mask; b++)
+		for (unsigned i = 0; i < DL_BUCKET_SLOTS; i++) {
+			uint64_t slot = cell64_load_rlx(&from->buckets[b].slots[i]);
+			const struct dl_entry *entry =
+				slot ? durei_index_entry(index, slot, sizeof *entry) : NULL;
+			if (!entry || (cell64_load_rlx(&entry->remover) &&
+				       !durei_index_is_visible(index, lane, entry)))
+				continue;
+			struct cell64 *free = free_slot(to, entry->hash);
+			if (!free)
+				return durei_error_plain(EUCLEAN);
+			cell64_store_rel(free, slot);
+		}
+	return 0;
+}
+
+static int swap_table(struct durei_index_guard *guard, const struct durei_table *old,
+		      uint64_t new_word)
+{
+	struct dl_partition *partition = guard->partition;
+	uint64_t offset = new_word & ~(uint64_t)DL_TABLE_BITS_MASK;
+	int r = begin(guard);
+
+	if (r < 0)
+		return r;
+	r = durei_log_take(guard->lane, offset);
+	if (r < 0) {			/* no log knows the block yet */
+		(void)durei_block_free(guard->lane, offset);
+		return end(guard, r);
+	}
+	r = store(guard, &partition->table, new_word);
+	if (r == 0)
+		r = at_commit(guard, DL_LOG_BUMP, &partition->version, 0);
+	if (r == 0 && old->offset)
+		r = durei_log_free(guard->lane, old->offset);
+	return end(guard, r);
+}
+
+static int grow_table(const struct durei_index *index, struct durei_index_guard *guard,
+		      const struct durei_table *old, unsigned bits, struct durei_table *ret)
+{
+	uint64_t bytes = sizeof(struct dl_bucket) << bits, offset;
+	int r = durei_block_reserve(guard->lane, bytes, sizeof(struct dl_bucket), &offset);
+
+	if (r < 0)
+		return r;
+	*ret = (struct durei_table){ .buckets = durei_at(index->seg, offset),
+				     .mask = (UINT64_C(1) << bits) - 1, .offset = offset };
+	memset(ret->buckets, 0, bytes);
+	r = move_slots(index, guard->lane, old, ret);
+	if (r < 0) {
+		(void)durei_block_free(guard->lane, offset);
+		return r;
+	}
+	return swap_table(guard, old, offset | bits);
+}
+
+/* The partition's table, with room for one more. */
+static int table_with_room(const struct durei_index *index, struct durei_index_guard *guard,
+			   struct durei_table *ret)
+{
+	uint64_t word = cell64_load_rlx(&guard->partition->table);
+	uint64_t count = cell64_load_rlx(&guard->partition->count);
+	struct durei_table table = { 0 };
+
+	if (word && !durei_index_table(index, word, &table))
+		return durei_error(EUCLEAN, "segment %s: an index table is damaged: run dure check",
+				   index->seg->super.name);
+	if (word && count < (table.mask + 1) * FILL_MAX) {
+		*ret = table;
+		return 0;
+	}
+	unsigned bits = word ? log2_floor(table.mask + 1) + 1 : FIRST_TABLE_BITS;
+	return grow_table(index, guard, &table, bits, ret);
+}
+
+/* -- entries ----------------------------------------------------------------------------- */
+
+static int link_entry(struct durei_index_guard *guard, struct cell64 *slot,
+		      struct dl_entry *entry)
+{
+	struct durei_lane *lane = guard->lane;
+	struct dl_partition *partition = guard->partition;
+	int r = begin(guard);
+
+	if (r < 0)
+		return r;
+	entry->pending.raw = guard->in_tx ? mark_of(lane) : 0;	/* still private */
+	entry->remover.raw = 0;
+	r = durei_log_take(lane, durei_offset(lane->seg, entry));
+	if (r < 0) {
+		(void)durei_block_free(lane, durei_offset(lane->seg, entry));
+		return end(guard, r);
+	}
+	r = store(guard, slot, slot_for(lane, entry));
+	if (r == 0)
+		r = store(guard, &partition->count, cell64_load_rlx(&partition->count) + 1);
+	if (r == 0 && guard->in_tx)
+		r = at_commit(guard, DL_LOG_SET, &entry->pending, 0);
+	if (r == 0 && guard->in_tx)
+		r = at_commit(guard, DL_LOG_BUMP, &partition->version, 0);
+	return end(guard, r);
+}
+
+int durei_index_insert(const struct durei_index *index, struct durei_index_guard *guard,
+		       struct dl_entry *entry)
+{
+	struct durei_table table = { 0 };
+	struct cell64 *slot = NULL;
+	int r = table_with_room(index, guard, &table);
+
+	if (r == 0) {
+		slot = free_slot(&table, entry->hash);
+		r = slot ? 0 : durei_error_plain(EUCLEAN);
+	}
+	if (r < 0) {
+		(void)durei_block_free(guard->lane, durei_offset(index->seg, entry));
+		return r;
+	}
+	return link_entry(guard, slot, entry);
+}
+
+static struct cell64 *slot_of(const struct durei_table *table, const struct dl_entry *entry,
+			      uint64_t slot)
+{
+	uint64_t at = entry->hash & table->mask;
+
+	for (uint64_t probes = 0; probes <= table->mask; probes++) {
+		struct dl_bucket *bucket = &table->buckets[at];
+		for (unsigned i = 0; i < DL_BUCKET_SLOTS; i++)
+			if (cell64_load_rlx(&bucket->slots[i]) == slot)
+				return &bucket->slots[i];
+		if (!cell64_load_rlx(&bucket->was_full))
+			return NULL;
+		at = (at + 1) & table->mask;
+	}
+	return NULL;
+}
+
+int durei_index_remove(const struct durei_index *index, struct durei_index_guard *guard,
+		       struct dl_entry *entry)
+{
+	struct durei_lane *lane = guard->lane;
+	struct dl_partition *partition = guard->partition;
+	struct durei_table table;
+	struct cell64 *slot = NULL;
+	int r;
+
+	if (durei_index_table(index, cell64_load_rlx(&partition->table), &table))
+		slot = slot_of(&table, entry, slot_for(lane, entry));
+	if (!slot)
+		return durei_error(EUCLEAN, "segment %s: an entry has no slot in its index: run dure "
+				   "check", index->seg->super.name);
+	r = begin(guard);
+	if (r < 0)
+		return r;
+	if (guard->in_tx)						/* [CHANGE2] */
+		r = durei_log_write_word(lane, &entry->remover, mark_of(lane));
+	if (r == 0)
+		r = at_commit(guard, DL_LOG_SET, slot, 0);
+	if (r == 0)
+		r = store(guard, &partition->count, cell64_load_rlx(&partition->count) - 1);
+	if (r == 0)
+		r = at_commit(guard, DL_LOG_BUMP, &partition->version, 0);
+	if (r == 0)
+		r = durei_log_free(lane, durei_offset(lane->seg, entry));
+	return end(guard, r);
+}
+
+int durei_index_free(const struct durei_index *index, struct durei_lane *lane)
+{
+	const struct dl_partition *partitions = (const void *)(index->shared + 1);
+	struct durei_table table;
+	int r = 0;
+
+	for (uint64_t i = 0; r == 0 && i < UINT64_C(1) << index->partition_bits; i++)
+		if (durei_index_table(index, cell64_load_rlx(&partitions[i].table), &table))
+			r = durei_log_free(lane, table.offset);
+	return r < 0 ? r : durei_log_free(lane, durei_offset(index->seg, index->shared));
+}
+
+/* -- all of them ------------------------------------------------------------------------- */
+
+static int visit_table(const struct durei_index *index, const struct durei_lane *lane,
+		       const struct dl_partition *partition,
+		       int (*visit)(dure_segment *seg, struct dl_entry *entry, void *context),
+		       void *context)
+{
+	uint64_t word = cell64_load_acq(&partition->table);
+	struct durei_table table;
+	int r = 0;
+
+	if (!word)
+		return 0;
+	if (!durei_index_table(index, word, &table))
+		return durei_error(EUCLEAN, "segment %s: an index table is damaged: run dure check",
+				   index->seg->super.name);
+	for (uint64_t b = 0; r == 0 && b <= table.mask; b++)
+		for (unsigned i = 0; r == 0 && i < DL_BUCKET_SLOTS; i++) {
+			uint64_t slot = cell64_load_acq(&table.buckets[b].slots[i]);
+			struct dl_entry *entry =
+				slot ? durei_index_entry(index, slot, sizeof *entry) : NULL;
+			if (entry && durei_index_is_visible(index, lane, entry))
+				r = visit(index->seg, entry, context);
+		}
+	return r;
+}
+
+int durei_index_visit(const struct durei_index *index, struct durei_lane *lane,
+		      int (*visit)(dure_segment *seg, struct dl_entry *entry, void *context),
+		      void *context)
+{
+	unsigned bits = index->partition_bits;
+	int r = 0;
+
+	for (uint64_t i = 0; r == 0 && i < UINT64_C(1) << bits; i++) {
+		uint64_t hash = bits ? i << (64 - bits) : 0;
+		struct durei_index_guard guard = { 0 };
+		if (lane) {
+			r = durei_index_lock(index, lane, hash, DURE_FOREVER, &guard);
+			if (r < 0)
+				return r;
+		}
+		r = visit_table(index, lane, durei_index_partition(index, hash), visit, context);
+		if (lane)
+			durei_index_unlock(&guard);
+	}
+	return r;
+}

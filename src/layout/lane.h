@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lane.h - one attached thread: its life word, its log, the locks it holds
+ *
+ * Why      Whatever a thread leaves half done must be findable by a stranger at a place the
+ *          stranger knows. That place is the lane; nothing about an operation in flight is
+ *          stored anywhere else but in words that name the lane.
+ * Layout   4 KiB; the lines a running thread writes are apart from those that waiters read.
+ * Rules    [LANE1] only the lane's thread writes its lane; after its death, its recoverer
+ *          [LANE2] lane_status[] says who that is; it is the only word two may race for
+ *          [LANE3] lane memory is never used for anything else, so the kernel's mark in a
+ *                  life word can hit nobody else
+ *          [LANE4] held[] names a lock before the lock word names the lane
+ *          [LANE5] claims has the bit of a page group before a page word there names the lane
+ */
+#ifndef DUREI_LAYOUT_LANE_H
+#define DUREI_LAYOUT_LANE_H
+
+#include <assert.h>
+#include <stddef.h>
+
+#include "cell/cell.h"
+
+/*
+ * lane_status[id], 64 bits: state 8 | unused 8 | slot 16 | recoverer 16 | generation 12
+ * (from the low end). The generation grows with each new owner, and shows in lock words.
+ */
+enum {
+	DL_LANE_FREE = 0,
+	DL_LANE_OWNED = 1,	/* a thread of the slot's process uses it */
+	DL_LANE_PARKED = 2,	/* no thread; its process keeps it for blocks still reserved */
+	DL_LANE_MENDED = 3,	/* the owner is dead; the recoverer is at work */
+
+	DL_LANE_SLOT_SHIFT = 16,
+	DL_LANE_RECOVERER_SHIFT = 32,
+	DL_LANE_GENERATION_SHIFT = 48,
+	DL_LANE_GENERATION_MASK = 0xfff,
+};
+
+enum {
+	DL_LANE_BYTES = 4096,
+	DL_LIFE_BYTES = 64,
+	DL_HELD_MAX = 96,
+	DL_CLAIM_WORDS = 8,		/* 512 bits over the whole page table */
+	DL_LOG_INLINE_BYTES = 3072,
+};
+
+/*
+ * log_state: state 8 | serial 56. One store of it is what makes a transaction true.
+ * See tx/log.h for what each state means to an heir.
+ */
+enum {
+	DL_LOG_IDLE = 0,
+	DL_LOG_ACTIVE = 1,
+	DL_LOG_COMMITTED = 2,
+	DL_LOG_STATE_MASK = 0xff,
+	DL_LOG_SERIAL_SHIFT = 8,
+};
+
+struct dl_lane {
+	/* the life word, with room for the links of the libc's robust list (os/robust.c) */
+	_Alignas(64) struct cell32 life;
+	uint8_t life_links[DL_LIFE_BYTES - 4];
+
+	/* read by who wants to know what this thread waits for, and by recovery */
+	_Alignas(64) struct cell64 waiting;	/* the lock it sleeps for, or 0 */
+	struct cell64 recovering;	/* the lane it mends, or 0 */
+	struct cell32 busy;		/* inside a change of page words */
+	uint32_t thread;		/* id in its own namespace, for people */
+	uint64_t attached_ns;		/* wall clock, for people */
+	uint64_t reserved[3];
+
+	/* the log's words */
+	_Alignas(64) struct cell64 log_state;
+	struct cell64 log_used;		/* valid bytes of log[] */
+	struct cell64 log_more;		/* block with the next chunk of the log, or 0 */
+	struct cell64 log_cursor;	/* frees of the commit that are done */
+	struct cell64 freeing;		/* the block being freed by a log: a hazard (heap/page.c) */
+	struct cell32 held_count;	/* entries of held[] that may be locks */
+	struct cell32 reserved32;
+	uint64_t reserved2[2];
+
+	/* groups of pages in which page words may name this lane */
+	_Alignas(64) struct cell64 claims[DL_CLAIM_WORDS];
+
+	/* locks: offset | DL_HELD_ flags << 56 */
+	_Alignas(64) struct cell64 held[DL_HELD_MAX];
+
+	_Alignas(64) uint8_t log[DL_LOG_INLINE_BYTES];
+};
+
+static_assert(sizeof(struct dl_lane) == DL_LANE_BYTES, "one page");
+static_assert(offsetof(struct dl_lane, log_state) == 128, "third line");
+static_assert(offsetof(struct dl_lane, claims) == 192, "fourth line");
+static_assert(offsetof(struct dl_lane, held) == 256, "fifth line");
+static_assert(offsetof(struct dl_lane, log) == 1024, "a quarter in");
+
+/* flags of a held lock: what recovery does with it */
+enum {
+	DL_HELD_CLEAN = 1,	/* the log mends what it guards: free it silently */
+	DL_HELD_FLAGS_SHIFT = 56,
+};
+#define DL_HELD_OFFSET_MASK ((UINT64_C(1) << DL_HELD_FLAGS_SHIFT) - 1)
+
+#endif

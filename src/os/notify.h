@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * notify.h - one descriptor that becomes readable when a file is closed by anybody
+ */
+#ifndef DUREI_OS_NOTIFY_H
+#define DUREI_OS_NOTIFY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct durei_notify {
+	int epoll;			/* the one to poll */
+	int inotify, timer;
+};
+
+/* watches the file behind fd, whatever its name */
+int durei_notify_open(struct durei_notify *notify, int fd);
+/* makes it quiet; true when a close was reported */
+bool durei_notify_drain(struct durei_notify *notify);
+/* makes it readable once more after a while */
+void durei_notify_again(struct durei_notify *notify, int64_t after_ns);
+void durei_notify_close(struct durei_notify *notify);
+
+#endif

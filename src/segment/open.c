@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * open.c - making a segment, joining it, leaving it
+ *
+ * Why      Between "there is no such segment" and "here it is" nobody may see anything. A
+ *          segment is built where nobody can find it, by the same calls that later use it,
+ *          and gets its name in one step at the end.
+ * Rules    [OPEN1] exactly one of several creators publishes; the others find its segment
+ *          [OPEN2] a super block is checked before anything is mapped, and copied
+ *          [OPEN3] what the dead predecessor in our slot left is dealt with before our
+ *                  first own lane exists
+ * Death    creating: see the death tables of the backings. Opening, after step
+ *          1 find, map          nothing                         the kernel
+ *          2 token              an attached slot of the dead    whoever needs what it held
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "os/file.h"
+#include "os/futex.h"
+#include "os/map.h"
+#include "os/self.h"
+#include "segment/backing.h"
+#include "segment/checkpoint.h"
+#include "segment/geometry.h"
+#include "segment/grow.h"
+#include "segment/recover.h"
+#include "segment/token.h"
+
+enum { OPEN_ATTEMPTS = 64 };	/* creators and removers may alternate; not for ever */
+
+/* -- the handle -------------------------------------------------------------------------- */
+
+static size_t handle_bytes(void)
+{
+	return align_up(sizeof(struct dure_segment), durei_page_bytes());
+}
+
+/* One mapping: the handle, and behind it a page that a forked child sees empty. */
+static int new_handle(enum durei_access access, const struct durei_backing *backing,
+		      dure_segment **ret)
+{
+	size_t bytes = handle_bytes(), page = durei_page_bytes();
+	void *memory;
+	int r = durei_map_create(-1, 0, bytes + page, DUREI_MAP_ANONYMOUS, &memory);
+
+	if (r < 0)
+		return durei_error(ENOMEM, "no private memory for a segment's handle");
+	r = durei_map_wipe_on_fork((char *)memory + bytes, page);
+	if (r < 0) {
+		durei_map_remove(memory, bytes + page);
+		return durei_error(EOPNOTSUPP, "the kernel has no MADV_WIPEONFORK (Linux 4.14)");
+	}
+	dure_segment *seg = memory;
+	uint32_t *alive = (uint32_t *)(void *)((char *)memory + bytes);
+	*alive = 1;
+	seg->magic = DUREI_SEGMENT_MAGIC;
+	seg->access = access;
+	seg->alive = alive;
+	seg->references = 1;
+	seg->backing = backing;
+	seg->fd = -1;
+	seg->sysv_id = -1;
+	pthread_mutex_init(&seg->lanes_lock, NULL);
+	*ret = seg;
+	return 0;
+}
+
+static void free_handle(dure_segment *seg)
+{
+	if (seg->base)
+		seg->backing->unmap(seg);
+	durei_file_close(seg->fd);
+	free(seg->path);
+	pthread_mutex_destroy(&seg->lanes_lock);
+	seg->magic = 0;
+	durei_map_remove(seg, handle_bytes() + durei_page_bytes());
+}
+
+int durei_handle_check(const dure_segment *seg)
+{
+	if (!seg || seg->magic != DUREI_SEGMENT_MAGIC)
+		return durei_error(EINVAL, "not an open segment (NULL, or closed)");
+	if (*(const volatile uint32_t *)seg->alive != 1)
+		return durei_error(ESTALE, "segment %s: this handle was inherited through fork: call "
+				   "dure_segment_reattach, or open the segment anew",
+				   seg->super.name);
+	if (seg->is_closed)
+		return durei_error(ESTALE, "segment %s was closed by another thread",
+				   seg->super.name);
+	return 0;
+}
+
+int durei_handle_check_write(const dure_segment *seg)
+{
+	int r = durei_handle_check(seg);
+
+	if (r < 0)
+		return r;
+	if (seg->access == DUREI_ACCESS_READ || seg->is_protected)
+		return durei_error(EROFS, "segment %s is open for reading only", seg->super.name);
+	return 0;
+}
+
+bool durei_bytes_are_backed_now(dure_segment *seg, uint64_t offset, uint64_t bytes)
+{
+	uint64_t end, backed;
+
+	if (!add_fits(offset, bytes, &end) || end > seg->mapped_bytes)
+		return false;
+	/* others may have grown it since we looked */
+	backed = seg->backing->backed_bytes(seg);
+	__atomic_store_n(&seg->backed_bytes, backed, __ATOMIC_RELAXED);
+	return end <= backed;
+}
+
+/* -- building ---------------------------------------------------------------------------- */
+
+/* Backs the tables as far as they are used from the start. */
+static int back_tables(dure_segment *seg, uint64_t limit_bytes)
+{
+	const struct dl_super *s = &seg->super;
+	int r = seg->backing->reserve(seg, 0, s->slots_offset);
+
+	if (r == 0)
+		r = seg->backing->reserve(seg, s->pages_offset,
+					  (limit_bytes >> s->page_shift) * 8);
+	return r < 0 ? durei_no_space(seg, -r, s->slots_offset) : 0;
+}
+
+/* All but the magic bytes: see write_magic. */
+static int write_super(dure_segment *seg, const struct durei_request *request)
+{
+	struct dl_super *s = &seg->super;
+	int r = durei_random(s->uuid, sizeof s->uuid);
+
+	if (r == 0)
+		r = durei_random(&s->hash_seed, sizeof s->hash_seed);
+	if (r < 0)
+		return durei_error(EIO, "getrandom: %s", strerror(-r));
+	s->created_ns = durei_clock_wall();
+	s->creator_process = durei_process_id();
+	s->creator_user = durei_user_id();
+	durei_process_name((char *)s->creator_name, sizeof s->creator_name);
+	snprintf((char *)s->name, sizeof s->name, "%s", request->name);
+	s->checksum = durei_geometry_checksum(s);
+	memcpy(seg->base + sizeof s->magic, (char *)s + sizeof s->magic,
+	       sizeof *s - sizeof s->magic);
+	return 0;
+}
+
+/* The segment is complete; for who finds it by key, this store says so. */
+static void write_magic(dure_segment *seg)
+{
+	uint64_t magic;
+
+	memcpy(&magic, seg->super.magic, sizeof magic);
+	cell64_store_rel((struct cell64 *)(void *)seg->base, magic);
+}
+
+static void write_state(dure_segment *seg, uint64_t limit_bytes)
+{
+	cell64_store_rel(&seg->state->limit_bytes, limit_bytes);
+	cell32_store_rel(&seg->state->lane_high, 1);
+	for (uint64_t page = 0; page < durei_first_page(seg); page++)
+		cell64_store_rel(&seg->pages[page], DL_PAGE_META);
+	for (uint32_t group = 0; group < seg->super.group_count; group++)
+		cell8_store_rel(&seg->groups[group], DL_GROUP_MAYBE_HOLE);
+}
+
+static int let_rooms_format(dure_segment *seg)
+{
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(seg, &r);
+
+	for (unsigned i = 0; r == 0 && durei_menders[i]; i++)
+		if (durei_menders[i]->format)
+			r = durei_menders[i]->format(lane);
+	return r;
+}
+
+static void apply_memory_flags(dure_segment *seg, uint32_t flags)
+{
+	if (!(flags & DURE_SEGMENT_DUMP) && seg->backing->kind != DURE_BACKING_BUFFER)
+		(void)durei_map_leave_out_of_dump(seg->base, seg->mapped_bytes);
+	if (flags & DURE_SEGMENT_HUGE)
+		(void)dure_segment_advise(seg, DURE_ADVISE_HUGE);
+}
+
+static uint64_t wanted_limit(const dure_segment *seg, uint64_t size_bytes)
+{
+	uint64_t page = UINT64_C(1) << seg->super.page_shift;
+
+	if (seg->backing->is_fixed)
+		return seg->super.max_bytes;
+	uint64_t bytes = size_bytes ? size_bytes : DUREI_DEFAULT_BYTES;
+	return min_u64(seg->super.data_offset + align_up(bytes, page), seg->super.max_bytes);
+}
+
+static int fill(dure_segment *seg, const struct durei_request *request)
+{
+	uint64_t limit = wanted_limit(seg, request->options.size_bytes);
+	int r = seg->backing->map(seg);
+
+	if (r == 0) {
+		durei_geometry_apply(seg);
+		r = back_tables(seg, limit);
+	}
+	if (r == 0)
+		r = write_super(seg, request);
+	if (r < 0)
+		return r;
+	write_state(seg, limit);
+	seg->grows_by_itself = request->options.flags & DURE_SEGMENT_GROW;
+	apply_memory_flags(seg, request->options.flags);
+	r = durei_token_take(seg);
+	if (r == 0)
+		durei_token_describe(seg);
+	if (r == 0)
+		r = let_rooms_format(seg);
+	if (r == 0 && request->options.flags & DURE_SEGMENT_RESERVE)
+		r = durei_reserve_pages(seg, limit - seg->super.data_offset);
+	if (r == 0 && request->options.flags & DURE_SEGMENT_LOCK)
+		r = dure_segment_lock_memory(seg, 1);
+	return r == 0 ? durei_boot_begin(seg) : r;
+}
+
+static void abandon(dure_segment *seg)
+{
+	struct durei_lane *lane = durei_lane_peek(seg);
+
+	if (lane)
+		durei_lane_detach(lane);
+	durei_lane_discard_parked(seg);
+	durei_token_drop(seg);
+	free_handle(seg);
+}
+
+static int create_new(const struct durei_request *request, const struct durei_backing *backing,
+		      dure_segment **ret)
+{
+	struct dl_super plan;
+	dure_segment *seg;
+	int r = durei_geometry_plan(request, backing, &plan);
+
+	if (r == 0)
+		r = new_handle(DUREI_ACCESS_WRITE, backing, &seg);
+	if (r < 0)
+		return r;
+	seg->super = plan;
+	r = backing->make(seg, request, plan.max_bytes);
+	if (r == 0)
+		r = fill(seg, request);
+	if (r == 0) {
+		write_magic(seg);
+		r = backing->publish(seg, request);
+	}
+	if (r < 0) {
+		abandon(seg);
+		return r;
+	}
+	*ret = seg;
+	return DURE_CREATED;
+}
+
+/* -- joining ----------------------------------------------------------------------------- */
+
+static int check_wishes(const dure_segment *seg, const struct durei_request *request)
+{
+	const struct dure_segment_options *o = &request->options;
+	const struct dl_super *s = &seg->super;
+
+	if (o->lifetime != s->lifetime && request->wants_lifetime)
+		return durei_error(EEXIST, "segment %s exists with another lifetime (%u, wanted %u): "
+				   "remove it, or open it without options.lifetime", request->name,
+				   s->lifetime, o->lifetime);
+	if (s->features_read_only & ~DL_FEATURES_READ_ONLY && seg->access == DUREI_ACCESS_WRITE)
+		return durei_error(EPROTO, "segment %s uses features that this library can only read: "
+				   "open it with DURE_READ_ONLY, or use a newer library",
+				   request->name);
+	if (o->size_bytes > s->max_bytes - s->data_offset && !seg->backing->is_fixed)
+		return durei_error(EFBIG, "segment %s can have at most %" PRIu64 " bytes of data, "
+				   "wanted %" PRIu64 ": remove it and create it with a larger "
+				   "max_bytes", request->name, s->max_bytes - s->data_offset,
+				   o->size_bytes);
+	return 0;
+}
+
+static int join(dure_segment *seg, const struct durei_request *request)
+{
+	int r;
+
+	if (seg->access != DUREI_ACCESS_WRITE) {
+		r = durei_token_take_shared(seg);
+		if (r == 0)
+			r = durei_boot_check(seg);
+		if (r == 0 && seg->access == DUREI_ACCESS_VIEW)
+			durei_recover_possessed(seg);
+		return r;
+	}
+	r = durei_token_take(seg);
+	if (r < 0)
+		return r;
+	if (!seg->backing->has_locks)
+		durei_recover_possessed(seg);
+	else
+		r = durei_boot_check(seg);
+	if (r < 0)
+		return r;
+	durei_recover_slot(seg);
+	durei_token_describe(seg);
+	seg->grows_by_itself = request->options.flags & DURE_SEGMENT_GROW;
+	if (!seg->backing->is_fixed && request->options.size_bytes)
+		r = durei_grow_to(seg, wanted_limit(seg, request->options.size_bytes));
+	return r < 0 ? r : durei_boot_begin(seg);
+}
+
+static enum durei_access access_of(const struct durei_request *request)
+{
+	return request->flags & DURE_COPY_ON_WRITE ? DUREI_ACCESS_VIEW
+	       : request->flags & DURE_READ_ONLY   ? DUREI_ACCESS_READ
+						   : DUREI_ACCESS_WRITE;
+}
+
+static int open_existing(const struct durei_request *request,
+			 const struct durei_backing *backing, dure_segment **ret)
+{
+	dure_segment *seg;
+	int r = new_handle(access_of(request), backing, &seg);
+
+	if (r < 0)
+		return r;
+	r = backing->find(seg, request);
+	if (r == 0)
+		r = backing->read_super(seg, &seg->super);
+	if (r == 0)
+		r = durei_geometry_check(&seg->super, *request->name ? request->name
+								    : request->path);
+	if (r == 0)
+		r = check_wishes(seg, request);
+	if (r == 0)
+		r = backing->map(seg);
+	if (r == 0) {
+		durei_geometry_apply(seg);
+		if (!durei_bytes_are_backed(seg, 0, seg->super.slots_offset))
+			r = durei_error(EUCLEAN, "segment %s is cut short", request->path);
+	}
+	if (r == 0)
+		r = join(seg, request);
+	if (r < 0) {
+		abandon(seg);
+		return r;
+	}
+	apply_memory_flags(seg, request->options.flags);
+	*ret = seg;
+	return r;
+}
+
+/* -- the public face --------------------------------------------------------------------- */
+
+static int check_flags(uint32_t flags)
+{
+	uint32_t known = DURE_CREATE | DURE_OPEN | DURE_READ_ONLY | DURE_COPY_ON_WRITE;
+	uint32_t looking = DURE_READ_ONLY | DURE_COPY_ON_WRITE;
+
+	if (flags & ~known)
+		return durei_error(EINVAL, "flags %#x have unknown bits", flags);
+	if (!(flags & (DURE_CREATE | DURE_OPEN)))
+		return durei_error(EINVAL, "flags must contain DURE_CREATE, DURE_OPEN or both");
+	if (flags & looking && flags & DURE_CREATE)
+		return durei_error(EINVAL, "a segment cannot be created read-only or copy-on-write");
+	if ((flags & looking) == looking)
+		return durei_error(EINVAL, "give DURE_READ_ONLY or DURE_COPY_ON_WRITE, not both");
+	return 0;
+}
+
+static int read_request(const char *name, uint32_t flags,
+			const struct dure_segment_options *options, struct durei_request *ret)
+{
+	uint32_t known = DURE_SEGMENT_RESERVE | DURE_SEGMENT_GROW | DURE_SEGMENT_HUGE |
+			 DURE_SEGMENT_LOCK | DURE_SEGMENT_DUMP;
+	int r = check_flags(flags);
+
+	if (r == 0)
+		r = durei_options_read(&ret->options, sizeof ret->options, sizeof ret->options,
+				       options);
+	if (r < 0)
+		return r;
+	ret->name = name ? name : "";
+	ret->flags = flags;
+	ret->path[0] = '\0';
+	ret->wants_lifetime = ret->options.lifetime != DURE_LIFETIME_DEFAULT;
+	if (ret->options.flags & ~known)
+		return durei_error(EINVAL, "options.flags %#x have unknown bits", ret->options.flags);
+	if (ret->options.mode & ~0777u)
+		return durei_error(EINVAL, "options.mode %#o has other bits than 0777",
+				   ret->options.mode);
+	if (!ret->options.mode)
+		ret->options.mode = 0600;
+	return 0;
+}
+
+int durei_request_read(const char *name, uint32_t flags,
+		       const struct dure_segment_options *options, struct durei_request *request,
+		       const struct durei_backing **ret_backing)
+{
+	int r = read_request(name, flags, options, request);
+
+	return r < 0 ? r : durei_backing_choose(request, ret_backing);
+}
+
+static int open_or_create(const char *name, uint32_t flags,
+			  const struct dure_segment_options *options, dure_segment **ret)
+{
+	const struct durei_backing *backing;
+	struct durei_request request;
+	int r = -ENOENT;
+
+	for (int attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
+		/* anew each time: the name may have become a link or a file meanwhile */
+		r = durei_request_read(name, flags, options, &request, &backing);
+		if (r < 0)
+			return r;
+		if (flags & DURE_OPEN) {
+			r = open_existing(&request, backing, ret);
+			if (r != -ENOENT || !(flags & DURE_CREATE))
+				return r;
+		}
+		r = create_new(&request, backing, ret);
+		if (r == -EEXIST && !(flags & DURE_OPEN))
+			return durei_path_error(&request, "create", EEXIST);
+		if (r != -EEXIST)
+			return r;
+	}
+	return r;
+}
+
+int dure_segment_open(const char *name, uint32_t flags,
+		      const struct dure_segment_options *options, dure_segment **ret)
+{
+	int cancel, r;
+
+	if (!ret)
+		return durei_error(EINVAL, "dure_segment_open: no place for the result");
+	cancel = durei_cancel_hold();
+	r = open_or_create(name, flags, options, ret);
+	durei_cancel_restore(cancel);
+	return r;
+}
+
+/* -- leaving ----------------------------------------------------------------------------- */
+
+void durei_segment_ref(dure_segment *seg)
+{
+	__atomic_fetch_add(&seg->references, 1, __ATOMIC_RELAXED);
+}
+
+void durei_segment_unref(dure_segment *seg)
+{
+	if (__atomic_sub_fetch(&seg->references, 1, __ATOMIC_ACQ_REL) > 0)
+		return;
+	if (seg->access == DUREI_ACCESS_WRITE)
+		durei_boot_end(seg);
+	durei_token_drop(seg);
+	free_handle(seg);
+}
+
+static int close_in_child(dure_segment *seg)
+{
+	seg->has_slot = false;		/* the parent's */
+	seg->slot_pin = NULL;		/* not inherited */
+	free_handle(seg);
+	return 0;
+}
+
+int dure_segment_close(dure_segment *segment)
+{
+	int cancel, r = 0;
+
+	if (!segment)
+		return 0;
+	if (segment->magic == DUREI_SEGMENT_MAGIC && *segment->alive != 1)
+		return close_in_child(segment);
+	cancel = durei_cancel_hold();
+	r = dure_thread_detach(segment);
+	if (r == 0) {
+		segment->is_closed = 1;
+		durei_lane_discard_parked(segment);
+		durei_segment_unref(segment);
+	}
+	durei_cancel_restore(cancel);
+	return r;
+}
+
+/* -- after fork -------------------------------------------------------------------------- */
+
+static int attach_again(dure_segment *seg)
+{
+	uint32_t *alive = (uint32_t *)(void *)((char *)seg + handle_bytes());
+
+	seg->has_slot = false;
+	seg->slot_pin = NULL;
+	seg->lanes = NULL;		/* their memory is the parent's affair */
+	seg->references = 1;
+	pthread_mutex_init(&seg->lanes_lock, NULL);
+	int r = seg->access == DUREI_ACCESS_WRITE ? durei_token_take(seg)
+						  : durei_token_take_shared(seg);
+	if (r < 0)
+		return r;
+	*alive = 1;		/* the advice is inherited: a grandchild sees 0 again */
+	if (seg->access == DUREI_ACCESS_WRITE) {
+		durei_recover_slot(seg);
+		durei_token_describe(seg);
+	}
+	return 0;
+}
+
+int dure_segment_reattach(dure_segment *segment)
+{
+	if (!segment || segment->magic != DUREI_SEGMENT_MAGIC)
+		return durei_error(EINVAL, "not an open segment (NULL, or closed)");
+	if (*segment->alive == 1)
+		return durei_error(EINVAL, "segment %s: the handle was not inherited through fork",
+				   segment->super.name);
+	if (!segment->backing->has_locks)
+		return durei_error(EOPNOTSUPP, "segment %s: %s is not shared with a child",
+				   segment->super.name, segment->backing->title);
+	int cancel = durei_cancel_hold();
+	int r = attach_again(segment);
+	durei_cancel_restore(cancel);
+	return r;
+}
+
+int dure_segment_recover(dure_segment *segment)
+{
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(segment, &r);
+
+	return lane ? durei_recover_all(segment, lane) : r;
+}

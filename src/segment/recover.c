@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * recover.c - dealing with what the dead left: who is dead, who mends, in which order
+ *
+ * Why      There is no daemon. Whoever needs what a dead thread held mends its lane, at
+ *          once, and goes on. Two must not mend the same lane, and a mender may die too.
+ * How      lane_status[] is the election: a cas to MENDED with the mender's lane in it. A
+ *          mender is alive while its own lane is, and says so itself in `recovering`; one
+ *          that has no lane yet puts the mended lane's own number, and its process' slot.
+ * Steps    1 election
+ *          2 the log: undo an open transaction, finish a committed one    tx/log.c
+ *          3 locks: free them, wake who waits                            lock/held.c
+ *          4 the gate, if the dead one held everybody up                 gate.c
+ *          5 wake all who sleep on the life word: nothing stops them now
+ *          6 pages: give up what was owned, take back what was private   heap/mend.c
+ *          7 the lane is free again (or parked, if its process lives and holds blocks)
+ * Rules    [REC1] each step may be repeated from the start, by another mender
+ *          [REC2] locks are freed after the log is dealt with: who gets one finds what it
+ *                 guards as before, or as after, the dead one's change
+ *          [REC3] step 7 is the commit: before it the lane is found again as dead
+ *          [REC4] a mender waits for nothing and takes no lock
+ * Death    after step     is left behind                    who mends it
+ *          1..6           MENDED, by a dead mender          whoever needs it next: the
+ *                                                           election is open again
+ *          7              nothing                           -
+ */
+#include "segment/recover.h"
+
+#include "os/futex.h"
+#include "os/robust.h"
+#include "segment/gate.h"
+#include "segment/token.h"
+
+static bool life_has_ended(dure_segment *seg, uint16_t id)
+{
+	return cell32_load_acq(&durei_lane_at(seg, id)->life) & DUREI_LIFE_DIED;
+}
+
+/* Of a lane in state OWNED or PARKED. The life word first: it is the quick notice. */
+static bool owner_is_dead(dure_segment *seg, uint16_t id, uint64_t status)
+{
+	if (durei_status_state(status) == DL_LANE_OWNED && life_has_ended(seg, id))
+		return true;
+	return !durei_token_is_alive(seg, durei_status_slot(status));
+}
+
+/* Of a lane in state MENDED: is somebody at it? */
+static bool mender_is_alive(dure_segment *seg, uint16_t id, uint64_t status)
+{
+	uint16_t mender = durei_status_recoverer(status);
+
+	if (mender == id)
+		return durei_token_is_alive(seg, durei_status_slot(status));
+	if (mender == 0 || mender >= durei_lane_end(seg))
+		return false;
+	uint64_t theirs = cell64_load_acq(&seg->lane_status[mender]);
+	return durei_status_state(theirs) == DL_LANE_OWNED &&
+	       cell64_load_acq(&durei_lane_at(seg, mender)->recovering) == id &&
+	       !owner_is_dead(seg, mender, theirs);
+}
+
+enum durei_liveness durei_lane_liveness(dure_segment *seg, uint16_t id, uint64_t status)
+{
+	switch (durei_status_state(status)) {
+	case DL_LANE_OWNED:
+	case DL_LANE_PARKED:
+		return owner_is_dead(seg, id, status) ? DUREI_DEAD : DUREI_ALIVE;
+	case DL_LANE_MENDED:
+		return DUREI_DEAD;
+	default:
+		return DUREI_FREE;
+	}
+}
+
+/* Step 5. The first waiter was woken by the kernel; the others wait behind it. */
+void durei_life_mend(struct durei_mending *m)
+{
+	durei_futex_wake(&m->lane->life.raw, UINT32_MAX >> 1);
+}
+
+/* Steps 2 to 6. */
+static void mend(struct durei_mending *m)
+{
+	for (unsigned i = 0; durei_menders[i]; i++)
+		if (durei_menders[i]->mend)
+			durei_menders[i]->mend(m);
+}
+
+/* Step 7. A parked lane keeps its generation: its process may go on with it. */
+static void release(struct durei_mending *m, uint64_t mended)
+{
+	unsigned state = m->keeps_lane ? DL_LANE_PARKED : DL_LANE_FREE;
+	uint16_t slot = m->keeps_lane ? durei_status_slot(mended) : 0;
+
+	cell64_store_rel(&m->lane->waiting, 0);
+	cell64_store_rel(&m->lane->recovering, 0);
+	cell32_store_rel(&m->lane->life, 0);
+	cell64_store_rel(&m->seg->lane_status[m->id],
+			 durei_status(state, slot, 0, m->generation));
+}
+
+/* One lane, elected: status is MENDED by us. */
+static void mend_and_release(dure_segment *seg, uint16_t id, uint64_t mended,
+			     bool process_is_dead)
+{
+	struct durei_mending m = {
+		.seg = seg, .lane = durei_lane_at(seg, id), .id = id,
+		.generation = durei_status_generation(mended),
+		.process_is_dead = process_is_dead,
+	};
+
+	mend(&m);
+	release(&m, mended);
+}
+
+/* A mender without a lane is known by its slot, which replaces the dead one's. */
+static uint64_t mended_by(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t status)
+{
+	return durei_status(DL_LANE_MENDED, me ? durei_status_slot(status) : seg->slot,
+			    me ? me->id : id, durei_status_generation(status));
+}
+
+/* Step 1. 1: elected, *status is what stands there now; 0: alive or free; -EAGAIN. */
+static int elect(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t *status,
+		 bool *ret_process_is_dead)
+{
+	unsigned state = durei_status_state(*status);
+	uint64_t mended = mended_by(seg, me, id, *status);
+
+	if (durei_lane_liveness(seg, id, *status) != DUREI_DEAD)
+		return 0;
+	if (state == DL_LANE_MENDED && mender_is_alive(seg, id, *status))
+		return -EAGAIN;
+	*ret_process_is_dead = state == DL_LANE_MENDED && durei_status_recoverer(*status) == id
+				       ? true
+				       : !durei_token_is_alive(seg, durei_status_slot(*status));
+	if (me)
+		cell64_store_rel(&me->shared->recovering, id);
+	if (!cell64_cas(&seg->lane_status[id], status, mended))
+		return -EAGAIN;
+	*status = mended;
+	return 1;
+}
+
+int durei_recover_lane(dure_segment *seg, struct durei_lane *me, uint16_t id)
+{
+	uint64_t status;
+	bool process_is_dead;
+	int r;
+
+	if (id == 0 || id >= durei_lane_end(seg) || (me && me->id == id))
+		return 0;
+	status = cell64_load_acq(&seg->lane_status[id]);
+	r = elect(seg, me, id, &status, &process_is_dead);
+	if (r == 1) {
+		uint64_t next = cell64_load_acq(&durei_lane_at(seg, id)->recovering);
+		mend_and_release(seg, id, status, process_is_dead);
+		if (me)
+			cell64_store_rel(&me->shared->recovering, 0);
+		/* the dead one was mending, too: take that over as well */
+		if (next && next != id && next <= UINT16_MAX)
+			(void)durei_recover_lane(seg, me, (uint16_t)next);
+	} else if (me) {
+		cell64_store_rel(&me->shared->recovering, 0);
+	}
+	return r;
+}
+
+int durei_recover_all(dure_segment *seg, struct durei_lane *me)
+{
+	int count = 0;
+
+	for (unsigned id = 1; id < durei_lane_end(seg); id++)
+		count += durei_recover_lane(seg, me, (uint16_t)id) == 1;
+	return count;
+}
+
+/* Lanes in our slot that are not ours: we hold the slot's lock, so their owner is gone. */
+void durei_recover_slot(dure_segment *seg)
+{
+	for (unsigned id = 1; id < durei_lane_end(seg); id++) {
+		uint64_t status = cell64_load_acq(&seg->lane_status[id]);
+		unsigned state = durei_status_state(status);
+		uint64_t mended = mended_by(seg, NULL, (uint16_t)id, status);
+
+		if (state == DL_LANE_FREE || durei_status_slot(status) != seg->slot)
+			continue;
+		if (state == DL_LANE_MENDED && durei_status_recoverer(status) != id &&
+		    mender_is_alive(seg, (uint16_t)id, status))
+			continue;
+		if (cell64_cas(&seg->lane_status[id], &status, mended))
+			mend_and_release(seg, (uint16_t)id, mended, true);
+	}
+}
+
+/* Nobody else can want this lane. */
+static void mend_undisputed(dure_segment *seg, uint16_t id)
+{
+	uint64_t status = cell64_load_acq(&seg->lane_status[id]);
+	uint64_t mended = mended_by(seg, NULL, id, status);
+
+	if (durei_status_state(status) == DL_LANE_FREE)
+		return;
+	cell64_store_rel(&seg->lane_status[id], mended);
+	mend_and_release(seg, id, mended, true);
+}
+
+void durei_recover_parked(dure_segment *seg, uint16_t id)
+{
+	mend_undisputed(seg, id);
+}
+
+void durei_recover_possessed(dure_segment *seg)
+{
+	for (unsigned id = 1; id < durei_lane_end(seg); id++)
+		mend_undisputed(seg, (uint16_t)id);
+}
+
+void durei_recover_self(struct durei_lane *lane)
+{
+	struct durei_mending m = {
+		.seg = lane->seg, .lane = lane->shared, .id = lane->id,
+		.generation = lane->generation, .process_is_dead = false,
+	};
+
+	mend(&m);
+	lane->held_count = 0;
+	lane->tx.depth = 0;
+	lane->tx.has_locks = 0;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.c - sleeping until a word changes, and noticing when its owner dies
+ *
+ * Why      A sleeper must go on at once when the one it waits for is killed, and must never
+ *          take a slow or stopped one for dead. So it sleeps on two words, the lock's and
+ *          the owner's life word, which the kernel itself marks and wakes.
+ * Rules    [WAIT1] death is read from a life word or a file lock, never from the clock
+ *          [WAIT2] a sleep is cut into slices: after each the sleeper looks again. It need
+ *                  not, but for three windows that the kernel leaves open: a wake-up spent on
+ *                  a sleeper that is killed before it acts on it; a waker killed between its
+ *                  store and its wake-up call; a life word that could not be marked (kernel
+ *                  without futex_waitv, libc without room, OOM reaper faster than exit)
+ *          [WAIT3] a mended lane is waited for through its mender's life word
+ * Death    of a sleeper: leaves a set WAITED bit, which costs one wake-up call, once.
+ */
+#include "segment/wait.h"
+
+#include "os/futex.h"
+#include "os/robust.h"
+#include "segment/recover.h"
+
+enum {
+	/* [WAIT2]: a fifth of the 50 ms in which everybody must have noticed, twice over */
+	SLICE_NS = 20 * 1000000,
+	SLICE_FIRST_NS = 1000000,	/* where only the clock makes us look: sooner at first */
+};
+
+int64_t durei_deadline(int64_t timeout_ns)
+{
+	int64_t now;
+
+	if (timeout_ns < 0)
+		return DUREI_NEVER;
+	if (timeout_ns == 0)
+		return 0;
+	now = durei_clock_now();
+	return timeout_ns > DUREI_NEVER - now ? DUREI_NEVER : now + timeout_ns;
+}
+
+void durei_wake(const struct cell32 *word, unsigned count)
+{
+	durei_futex_wake(&word->raw, count);
+}
+
+/* Asks the kernel to wake us when the thread dies; 0 when the word is no thread's now. */
+static uint32_t watch_life(struct cell32 *life)
+{
+	uint32_t seen = cell32_load_acq(life);
+
+	while ((seen & DUREI_LIFE_TID) && !(seen & (DUREI_LIFE_DIED | DUREI_LIFE_WAITED)))
+		if (cell32_cas(life, &seen, seen | DUREI_LIFE_WAITED))
+			return seen | DUREI_LIFE_WAITED;
+	return seen;
+}
+
+/* Whose life decides: the owner's, or its mender's. 0: nobody's that has a life word. */
+static uint16_t whom_to_watch(dure_segment *seg, uint16_t owner, uint64_t status)
+{
+	uint16_t mender = durei_status_recoverer(status);
+
+	if (durei_status_state(status) != DL_LANE_MENDED)
+		return owner;
+	return mender == owner || mender >= durei_lane_end(seg) ? 0 : mender;
+}
+
+static int sleep_once(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
+		      uint16_t watched, int64_t deadline_ns)
+{
+	dure_segment *seg = lane->seg;
+	struct durei_sleep words[2] = { { &word->raw, expected } };
+	bool is_watching = false;
+
+	if (watched && !__atomic_load_n(&seg->waits_singly, __ATOMIC_RELAXED)) {
+		struct cell32 *life = &durei_lane_at(seg, watched)->life;
+		words[1] = (struct durei_sleep){ &life->raw, watch_life(life) };
+		if (words[1].expected & DUREI_LIFE_DIED)
+			return 0;
+		is_watching = (words[1].expected & DUREI_LIFE_TID) != DUREI_LIFE_UNWATCHED;
+	}
+	int64_t slice = is_watching ? SLICE_NS : SLICE_FIRST_NS;
+	int64_t until = durei_clock_now() + slice;
+	if (until > deadline_ns)
+		until = deadline_ns;
+	int r = durei_futex_wait(words, is_watching ? 2 : 1, until);
+	if (r == -ENOSYS) {
+		__atomic_store_n(&seg->waits_singly, true, __ATOMIC_RELAXED);
+		return 0;
+	}
+	return r;
+}
+
+int durei_wait(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
+	       uint16_t owner, uint16_t owner_generation, int64_t deadline_ns)
+{
+	dure_segment *seg = lane->seg;
+	uint16_t watched = 0;
+
+	if (owner) {
+		if (owner >= durei_lane_end(seg))
+			return DUREI_OWNER_GONE;
+		uint64_t status = cell64_load_acq(&seg->lane_status[owner]);
+		if (durei_status_state(status) == DL_LANE_FREE ||
+		    durei_status_generation(status) != owner_generation)
+			return cell32_load_acq(word) == expected ? DUREI_OWNER_GONE : 0;
+		watched = whom_to_watch(seg, owner, status);
+	}
+	int r = sleep_once(lane, word, expected, watched, deadline_ns);
+	if (owner && cell32_load_acq(word) == expected) {
+		if (durei_recover_lane(seg, lane, owner) == 1)
+			return 0;
+	}
+	return r == -ETIMEDOUT && durei_clock_now() < deadline_ns ? 0 : r;
+}

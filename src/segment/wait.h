@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.h - sleeping until a word changes, and noticing when its owner dies
+ */
+#ifndef DUREI_SEGMENT_WAIT_H
+#define DUREI_SEGMENT_WAIT_H
+
+#include "segment/lane.h"
+
+/* a public timeout as a deadline: DURE_FOREVER never comes, others are at most 292 years off */
+int64_t durei_deadline(int64_t timeout_ns);
+
+/*
+ * Sleeps while *word is expected. owner is the lane the word waits for, 0 if there is none:
+ * if its thread dies, it is recovered, and the sleeper goes on.
+ *
+ * Returns 0 (look again), DUREI_OWNER_GONE (the owner's lane is not the owner's any more:
+ * nobody will ever change the word for it), -ETIMEDOUT.
+ */
+int durei_wait(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
+	       uint16_t owner, uint16_t owner_generation, int64_t deadline_ns);
+
+enum { DUREI_OWNER_GONE = 1 };
+
+void durei_wake(const struct cell32 *word, unsigned count);
+
+#endif

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log.c - the one way to change several words at once
+ *
+ * Why      A killed thread leaves a prefix of its stores. Whatever takes more than one store
+ *          is therefore written down first, at a place any survivor can find, and becomes
+ *          true by one store of log_state. Single operations (publish a block, unlink an
+ *          entry) and users' transactions use the same log in the same way; there is one
+ *          recovery.
+ * How      Two kinds of entries. Undo entries remember bytes that are then changed in place:
+ *          an open log is rolled back. The others say what to do at commit: a committed log
+ *          is carried out, by its thread or by its heirs. All they store is absolute, so it
+ *          may be stored again.
+ * States   IDLE        the log means nothing
+ *          ACTIVE      undo entries hold: roll back
+ *          COMMITTED   undo entries are void; carry the others out
+ * Rules    [TX1] COMMITTED is the commit, and the only one
+ *          [TX2] stores into words that others may change are guarded by a lock which the lane
+ *                holds until the log is IDLE, or go to memory nobody else can reach
+ *          [TX3] sets are finished (log_cursor > 0) before the first free: after it, a freed
+ *                block may belong to others, and nothing is stored there again
+ *          [TX4] `freeing` names a block's state from before it is freed until the cursor has
+ *                counted it; who collects freed blocks leaves that one alone. So an heir who
+ *                finds `freeing` set knows that the block is nobody's yet, and repeats
+ * Death    after step           is left behind                      who mends it
+ *          1 used = 0, ACTIVE   an open log without entries         roll back: nothing to do
+ *          2 entry              an entry beyond used                nobody reads it
+ *          3 used               an undo entry, bytes unchanged      roll back: same bytes
+ *          4 bytes in place     half-changed bytes                  roll back
+ *          5 COMMITTED          all, some or no sets done           carry out, from the start
+ *          6 cursor = 1         all sets done                       frees, from the cursor
+ *          7 freeing            a block named, freed or not         free it, count it
+ *          8 IDLE               nothing                             -
+ * Limits   An entry's offset has 48 bits. The log grows by reserved blocks; a full segment
+ *          fails the operation, which is then aborted whole.
+ */
+#include "tx/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "segment/gate.h"
+
+enum {
+	CHUNK_FIRST_BYTES = 4096,	/* then twice as much each time */
+	CHUNK_MAX_BYTES = 1 << 20,
+	CHUNKS_MAX = 1 << 16,		/* recovery's patience with a chain */
+};
+
+/* -- writing ----------------------------------------------------------------------------- */
+
+static void set_state(struct dl_lane *lane, unsigned state, uint64_t serial)
+{
+	cell64_store_rel(&lane->log_state, serial << DL_LOG_SERIAL_SHIFT | state);
+}
+
+static void start_in_lane(struct durei_lane *lane)
+{
+	struct dure_tx *tx = &lane->tx;
+
+	tx->chunk = lane->shared->log;
+	tx->chunk_used = 0;
+	tx->chunk_bytes = DL_LOG_INLINE_BYTES;
+	tx->chunk_used_cell = &lane->shared->log_used;
+	tx->chunk_offset = 0;
+	tx->last_words = 0;
+	tx->free_count = 0;
+	tx->block_count = 0;
+}
+
+int durei_log_begin(struct durei_lane *lane)
+{
+	struct dl_lane *shared = lane->shared;
+
+	if (lane->tx.depth)
+		return durei_error(EDEADLK, "segment %s: this thread is inside another operation: "
+				   "called from a signal handler, or left by longjmp?",
+				   lane->seg->super.name);
+	start_in_lane(lane);
+	cell64_store_rel(&shared->log_used, 0);
+	if (cell64_load_rlx(&shared->log_more))		/* only this thread writes it */
+		cell64_store_rel(&shared->log_more, 0);
+	if (cell64_load_rlx(&shared->log_cursor))
+		cell64_store_rel(&shared->log_cursor, 0);
+	set_state(shared, DL_LOG_ACTIVE, ++lane->serial);	/* G1: shown, then look */
+	while (lane->held_count == 0 && durei_gate_is_shut(lane)) {
+		set_state(shared, DL_LOG_IDLE, lane->serial);
+		durei_gate_wait(lane);
+		set_state(shared, DL_LOG_ACTIVE, lane->serial);
+	}
+	lane->tx.depth = 1;
+	fence_crash();		/* no entry is written over the last log before it is closed */
+	return 0;
+}
+
+/* A further chunk; linked before anything in it counts. */
+static int add_chunk(struct durei_lane *lane, uint64_t need_bytes)
+{
+	struct dure_tx *tx = &lane->tx;
+	uint64_t bytes = clamp_u64(tx->chunk_bytes * 2, CHUNK_FIRST_BYTES, CHUNK_MAX_BYTES);
+	uint64_t offset;
+
+	bytes = max_u64(bytes, need_bytes + sizeof(struct dl_log_chunk));
+	int r = durei_log_chunk_reserve(lane, bytes, &offset);
+	if (r < 0)
+		return r;
+	struct dl_log_chunk *chunk = durei_at(lane->seg, offset);
+	chunk->before = tx->chunk_offset;
+	chunk->bytes = bytes - sizeof *chunk;
+	cell64_store_rel(&chunk->used, 0);
+	cell64_store_rel(&chunk->next, 0);
+	struct cell64 *link = tx->chunk_offset
+				      ? &((struct dl_log_chunk *)durei_at(lane->seg,
+									  tx->chunk_offset))->next
+				      : &lane->shared->log_more;
+	/* what the full chunk holds counts before the next one is there */
+	cell64_store_rel(tx->chunk_used_cell,
+			 tx->chunk_used << DL_LOG_USED_SHIFT | tx->last_words);
+	cell64_store_rel(link, offset);
+	tx->chunk = (unsigned char *)(chunk + 1);
+	tx->chunk_used = 0;
+	tx->chunk_bytes = chunk->bytes;
+	tx->chunk_used_cell = &chunk->used;
+	tx->chunk_offset = offset;
+	tx->last_words = 0;
+	return 0;
+}
+
+/* Room for an entry; its two words are written by the caller's store of head and second. */
+static int reserve_entry(struct durei_lane *lane, uint64_t words, uint64_t **ret)
+{
+	struct dure_tx *tx = &lane->tx;
+
+	if (__builtin_expect(tx->chunk_used + words * 8 > tx->chunk_bytes, 0)) {
+		int r = add_chunk(lane, words * 8);
+		if (r < 0)
+			return r;
+	}
+	*ret = (uint64_t *)(void *)(tx->chunk + tx->chunk_used);
+	return 0;
+}
+
+static void count_entry(struct dure_tx *tx, uint64_t words)
+{
+	tx->chunk_used += words * 8;
+	tx->last_words = words;
+}
+
+/* [LOG1] */
+static void publish_entries(struct dure_tx *tx)
+{
+	cell64_store_rel(tx->chunk_used_cell, tx->chunk_used << DL_LOG_USED_SHIFT | tx->last_words);
+}
+
+int durei_log_add(struct durei_lane *lane, enum dl_log_kind kind, uint64_t offset,
+		  uint64_t second)
+{
+	uint64_t *entry;
+	int r = reserve_entry(lane, 2, &entry);
+
+	if (r < 0)
+		return r;
+	entry[0] = dl_log_head(kind, lane->tx.last_words, offset);
+	entry[1] = second;
+	count_entry(&lane->tx, 2);
+	lane->tx.free_count += kind >= DL_LOG_FREE;
+	lane->tx.block_count += kind >= DL_LOG_TAKE;
+	return 0;
+}
+
+int durei_log_undo_range(struct durei_lane *lane, uint64_t offset, uint64_t bytes)
+{
+	while (bytes) {
+		uint64_t part = min_u64(bytes, DL_LOG_RANGE_MAX), words = 2 + (part + 7) / 8;
+		uint64_t *entry;
+		int r = reserve_entry(lane, words, &entry);
+		if (r < 0)
+			return r;
+		entry[0] = dl_log_head(DL_LOG_UNDO_RANGE, lane->tx.last_words, offset);
+		entry[1] = part;
+		memcpy(entry + 2, durei_at(lane->seg, offset), part);
+		count_entry(&lane->tx, words);
+		offset += part;
+		bytes -= part;
+	}
+	publish_entries(&lane->tx);
+	fence_crash();		/* the caller's plain stores come after `used` */
+	return 0;
+}
+
+int durei_log_write_word(struct durei_lane *lane, struct cell64 *cell, uint64_t value)
+{
+	int r = durei_log_add(lane, DL_LOG_UNDO_WORD, durei_offset(lane->seg, cell),
+			      cell64_load_rlx(cell));
+
+	if (r < 0)
+		return r;
+	publish_entries(&lane->tx);
+	cell64_store_rel(cell, value);
+	return 0;
+}
+
+int durei_log_write_byte(struct durei_lane *lane, struct cell8 *cell, uint8_t value)
+{
+	int r = durei_log_add(lane, DL_LOG_UNDO_BYTE, durei_offset(lane->seg, cell),
+			      cell8_load_rlx(cell));
+
+	if (r < 0)
+		return r;
+	publish_entries(&lane->tx);
+	cell8_store_rel(cell, value);
+	return 0;
+}
+
+/* -- walking ----------------------------------------------------------------------------- */
+
+/* One chunk as found in the segment: checked, so that walking it stays inside. */
+struct chunk_view {
+	const unsigned char *entries;
+	uint64_t used_bytes;
+	uint64_t last_words;
+	uint64_t offset;		/* 0: the lane's */
+	uint64_t next, before;
+};
+
+static bool view_lane_chunk(const struct dl_lane *lane, struct chunk_view *ret)
+{
+	uint64_t used = cell64_load_acq(&lane->log_used);
+
+	*ret = (struct chunk_view){
+		.entries = lane->log, .used_bytes = used >> DL_LOG_USED_SHIFT,
+		.last_words = used & DL_LOG_USED_LAST_MASK,
+		.next = cell64_load_acq(&lane->log_more),
+	};
+	return ret->used_bytes <= DL_LOG_INLINE_BYTES && ret->used_bytes % 8 == 0;
+}
+
+static bool view_chunk(dure_segment *seg, uint64_t offset, struct chunk_view *ret)
+{
+	const struct dl_log_chunk *chunk;
+	uint64_t bytes, used;
+
+	if (offset % 8 || !durei_bytes_are_backed(seg, offset, sizeof *chunk))
+		return false;
+	chunk = durei_at(seg, offset);
+	bytes = chunk->bytes;
+	used = cell64_load_acq(&chunk->used);
+	*ret = (struct chunk_view){
+		.entries = (const unsigned char *)(chunk + 1),
+		.used_bytes = used >> DL_LOG_USED_SHIFT,
+		.last_words = used & DL_LOG_USED_LAST_MASK, .offset = offset,
+		.next = cell64_load_acq(&chunk->next), .before = chunk->before,
+	};
+	return ret->used_bytes <= bytes && ret->used_bytes % 8 == 0 &&
+	       durei_bytes_are_backed(seg, offset, sizeof *chunk + bytes);
+}
+
+struct entry_view {
+	enum dl_log_kind kind;
+	uint64_t offset, second, words, words_before;
+	const uint64_t *data;		/* UNDO_RANGE */
+};
+
+static uint64_t bytes_touched(const struct entry_view *e)
+{
+	switch (e->kind) {
+	case DL_LOG_UNDO_RANGE:
+		return e->second;
+	case DL_LOG_UNDO_BYTE:
+	case DL_LOG_TAKE:
+	case DL_LOG_FREE:
+		return 1;
+	default:
+		return 8;
+	}
+}
+
+/* False when the entry cannot be one of ours: a damaged segment, never a crash. */
+static bool view_entry(dure_segment *seg, const struct chunk_view *chunk, uint64_t at,
+		       struct entry_view *ret)
+{
+	const uint64_t *entry = (const uint64_t *)(const void *)(chunk->entries + at);
+	uint64_t bytes;
+
+	if (at % 8 || at + 16 > chunk->used_bytes)
+		return false;
+	*ret = (struct entry_view){
+		.kind = dl_log_kind(entry[0]), .offset = dl_log_offset(entry[0]),
+		.second = entry[1], .words_before = dl_log_words_before(entry[0]),
+		.data = entry + 2,
+	};
+	if (ret->kind < DL_LOG_UNDO_WORD || ret->kind >= DL_LOG_KIND_END ||
+	    (ret->kind == DL_LOG_UNDO_RANGE && ret->second > DL_LOG_RANGE_MAX))
+		return false;
+	ret->words = dl_log_words(entry[0], entry[1]);
+	bytes = bytes_touched(ret);
+	return at + ret->words * 8 <= chunk->used_bytes && (bytes != 8 || ret->offset % 8 == 0) &&
+	       ret->offset >= DL_SUPER_BYTES && durei_bytes_are_backed(seg, ret->offset, bytes);
+}
+
+typedef void (*entry_step)(dure_segment *seg, struct dl_lane *lane, const struct entry_view *entry);
+
+static void walk_forwards(dure_segment *seg, struct dl_lane *lane, entry_step step)
+{
+	struct chunk_view chunk;
+	struct entry_view entry;
+	bool ok = view_lane_chunk(lane, &chunk);
+
+	for (int chunks = 0; ok && chunks < CHUNKS_MAX; chunks++) {
+		for (uint64_t at = 0; view_entry(seg, &chunk, at, &entry); at += entry.words * 8)
+			step(seg, lane, &entry);
+		ok = chunk.next && view_chunk(seg, chunk.next, &chunk);
+	}
+}
+
+static bool find_last_chunk(dure_segment *seg, struct dl_lane *lane, struct chunk_view *ret)
+{
+	struct chunk_view next;
+	bool ok = view_lane_chunk(lane, ret);
+
+	for (int chunks = 0; ok && ret->next && chunks < CHUNKS_MAX; chunks++) {
+		if (!view_chunk(seg, ret->next, &next))
+			break;
+		*ret = next;
+	}
+	return ok;
+}
+
+static void walk_backwards(dure_segment *seg, struct dl_lane *lane, entry_step step)
+{
+	struct chunk_view chunk;
+	struct entry_view entry;
+	bool ok = find_last_chunk(seg, lane, &chunk);
+
+	for (int chunks = 0; ok && chunks < CHUNKS_MAX; chunks++) {
+		uint64_t at = chunk.used_bytes, words = chunk.last_words;
+		while (words && words * 8 <= at && view_entry(seg, &chunk, at - words * 8, &entry)) {
+			at -= words * 8;
+			step(seg, lane, &entry);
+			words = entry.words_before;
+		}
+		if (!chunk.offset)
+			return;
+		ok = chunk.before ? view_chunk(seg, chunk.before, &chunk)
+				  : view_lane_chunk(lane, &chunk);
+	}
+}
+
+/* -- carrying out ------------------------------------------------------------------------ */
+
+/* Sets, bumps and takes: may be repeated, in order. */
+static void carry_out_set(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
+{
+	void *cell = durei_at(seg, e->offset);
+
+	(void)lane;
+	switch (e->kind) {
+	case DL_LOG_SET:
+	case DL_LOG_TAKE_RUN:
+		cell64_store_rel(cell, e->second);
+		break;
+	case DL_LOG_BUMP:
+		cell64_store_rel(cell, cell64_load_rlx(cell) + 1);
+		break;
+	case DL_LOG_TAKE:
+		cell8_store_rel(cell, DL_BLOCK_LIVE);
+		break;
+	default:
+		break;
+	}
+}
+
+static bool is_free_entry(const struct entry_view *e)
+{
+	return e->kind == DL_LOG_FREE || e->kind == DL_LOG_FREE_RUN;
+}
+
+/* Steps 6 and 7 for one free; `done` frees are behind us. [TX4] */
+static void carry_out_free(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e,
+			   uint64_t done)
+{
+	cell64_store_rel(&lane->freeing, e->offset);
+	if (e->kind == DL_LOG_FREE)
+		cell8_store_rel(durei_at(seg, e->offset), DL_BLOCK_UNLINKED);
+	else
+		cell64_store_rel(durei_at(seg, e->offset), e->second);
+	cell64_store_rel(&lane->log_cursor, done + 2);
+	cell64_store_rel(&lane->freeing, 0);
+}
+
+/* The frees not yet counted. A `freeing` that is counted already is only cleared. */
+static void carry_out_frees(dure_segment *seg, struct dl_lane *lane)
+{
+	uint64_t done = cell64_load_acq(&lane->log_cursor) - 1, seen = 0;
+	struct chunk_view chunk;
+	struct entry_view entry;
+	bool ok = view_lane_chunk(lane, &chunk);
+
+	for (int chunks = 0; ok && chunks < CHUNKS_MAX; chunks++) {
+		for (uint64_t at = 0; view_entry(seg, &chunk, at, &entry); at += entry.words * 8) {
+			if (!is_free_entry(&entry))
+				continue;
+			if (seen++ >= done)
+				carry_out_free(seg, lane, &entry, seen - 1);
+		}
+		ok = chunk.next && view_chunk(seg, chunk.next, &chunk);
+	}
+	cell64_store_rel(&lane->freeing, 0);
+}
+
+static void carry_out(dure_segment *seg, struct dl_lane *lane)
+{
+	if (cell64_load_acq(&lane->log_cursor) == 0) {
+		walk_forwards(seg, lane, carry_out_set);
+		cell64_store_rel(&lane->log_cursor, 1);		/* [TX3] */
+	}
+	carry_out_frees(seg, lane);
+}
+
+static void undo(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
+{
+	void *to = durei_at(seg, e->offset);
+
+	(void)lane;
+	switch (e->kind) {
+	case DL_LOG_UNDO_WORD:
+		cell64_store_rel(to, e->second);
+		break;
+	case DL_LOG_UNDO_BYTE:
+		cell8_store_rel(to, (uint8_t)e->second);
+		break;
+	case DL_LOG_UNDO_RANGE:
+		memcpy(to, e->data, e->second);
+		break;
+	case DL_LOG_BUMP:
+		cell64_store_rel(to, cell64_load_rlx(to) + 1);
+		break;
+	default:
+		break;
+	}
+}
+
+static void roll_back(dure_segment *seg, struct dl_lane *lane)
+{
+	walk_backwards(seg, lane, undo);
+	fence_crash();
+}
+
+/* -- closing ----------------------------------------------------------------------------- */
+
+static void close_log(struct durei_lane *lane)
+{
+	uint64_t more = cell64_load_rlx(&lane->shared->log_more), next;
+
+	set_state(lane->shared, DL_LOG_IDLE, lane->serial);	/* step 8 */
+	lane->tx.depth = 0;
+	for (; more; more = next) {
+		next = cell64_load_rlx(&((struct dl_log_chunk *)durei_at(lane->seg, more))->next);
+		durei_log_chunk_cancel(lane, more);
+	}
+}
+
+/*
+ * The log is short, and this thread has just written it: nothing to check. This is the path
+ * of every single operation.
+ */
+static void carry_out_own_sets(struct durei_lane *lane)
+{
+	const uint64_t *entry = (const uint64_t *)(const void *)lane->shared->log;
+	const uint64_t *end = entry + lane->tx.chunk_used / 8;
+
+	for (; entry < end; entry += dl_log_words(entry[0], entry[1])) {
+		struct entry_view view = { .kind = dl_log_kind(entry[0]),
+					   .offset = dl_log_offset(entry[0]), .second = entry[1] };
+		carry_out_set(lane->seg, lane->shared, &view);
+	}
+}
+
+static void carry_out_own(struct durei_lane *lane)
+{
+	struct dl_lane *shared = lane->shared;
+
+	if (lane->tx.chunk_offset)
+		walk_forwards(lane->seg, shared, carry_out_set);
+	else
+		carry_out_own_sets(lane);
+	if (lane->tx.free_count == 0)
+		return;
+	cell64_store_rel(&shared->log_cursor, 1);		/* step 6 */
+	carry_out_frees(lane->seg, shared);
+}
+
+void durei_log_commit(struct durei_lane *lane)
+{
+	publish_entries(&lane->tx);
+	set_state(lane->shared, DL_LOG_COMMITTED, lane->serial);	/* step 5 */
+	carry_out_own(lane);
+	if (lane->tx.block_count)
+		durei_log_settle(lane, true);
+	close_log(lane);
+}
+
+void durei_log_abort(struct durei_lane *lane)
+{
+	publish_entries(&lane->tx);
+	roll_back(lane->seg, lane->shared);
+	if (lane->tx.block_count)
+		durei_log_settle(lane, false);
+	close_log(lane);
+}
+
+void durei_log_visit(struct durei_lane *lane,
+		     void (*visit)(struct durei_lane *lane, enum dl_log_kind kind,
+				   uint64_t offset, uint64_t second))
+{
+	struct chunk_view chunk;
+	struct entry_view entry;
+	bool ok;
+
+	publish_entries(&lane->tx);
+	ok = view_lane_chunk(lane->shared, &chunk);
+	while (ok) {
+		for (uint64_t at = 0; view_entry(lane->seg, &chunk, at, &entry);
+		     at += entry.words * 8)
+			visit(lane, entry.kind, entry.offset, entry.second);
+		ok = chunk.next && view_chunk(lane->seg, chunk.next, &chunk);
+	}
+}
+
+void durei_log_hazards(dure_segment *seg, struct durei_hazards *ret)
+{
+	ret->count = 0;
+	for (unsigned id = 1; id < durei_lane_end(seg); id++) {
+		uint64_t freeing = cell64_load_acq(&durei_lane_at(seg, id)->freeing);
+		if (!freeing)
+			continue;
+		if (ret->count < DUREI_HAZARDS_MAX)
+			ret->states[ret->count] = freeing;
+		ret->count++;
+	}
+}
+
+bool durei_hazards_have(const struct durei_hazards *hazards, uint64_t state_offset)
+{
+	if (hazards->count > DUREI_HAZARDS_MAX)
+		return true;		/* not all are listed: leave it for another time */
+	for (unsigned i = 0; i < hazards->count; i++)
+		if (hazards->states[i] == state_offset)
+			return true;
+	return false;
+}
+
+/* -- recovery ---------------------------------------------------------------------------- */
+
+void durei_log_mend(struct durei_mending *mending)
+{
+	struct dl_lane *lane = mending->lane;
+	uint64_t word = cell64_load_acq(&lane->log_state);
+	uint64_t serial = word >> DL_LOG_SERIAL_SHIFT;
+
+	switch (word & DL_LOG_STATE_MASK) {
+	case DL_LOG_ACTIVE:
+		roll_back(mending->seg, lane);
+		break;
+	case DL_LOG_COMMITTED:
+		carry_out(mending->seg, lane);
+		break;
+	default:
+		break;
+	}
+	set_state(lane, DL_LOG_IDLE, serial);
+}
