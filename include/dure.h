@@ -21,6 +21,7 @@
 
 #include <dure/block.h>
 #include <dure/error.h>
+#include <dure/inspect.h>
 #include <dure/mutex.h>
 #include <dure/object.h>
 #include <dure/ref.h>

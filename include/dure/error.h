@@ -13,6 +13,8 @@
 #ifndef DURE_ERROR_H
 #define DURE_ERROR_H
 
+#include <errno.h>
+
 #include <dure/export.h>
 
 DURE_BEGIN

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dure/inspect.h - looking at a segment: for tools, tests and the curious
+ *
+ * Nothing here changes a segment or waits for anybody. Others may be changing it meanwhile:
+ * what is seen is then a moment's picture, and a check can only be trusted on a segment at
+ * rest, or on a copy-on-write view or a clone.
+ */
+#ifndef DURE_INSPECT_H
+#define DURE_INSPECT_H
+
+#include <dure/ref.h>
+
+DURE_BEGIN
+
+enum dure_finding_grade {
+	DURE_FINDING_MENDABLE = 1,	/* left by the dead; the next who needs it mends it */
+	DURE_FINDING_DAMAGED = 2,	/* no death leaves this: somebody wrote wrong bytes */
+};
+
+struct dure_finding {
+	size_t sz;
+	uint32_t grade;			/* enum dure_finding_grade */
+	char rule[16];			/* of the source, as PAGE4: what is violated */
+	uint64_t offset;		/* where in the segment */
+	const char *text;		/* a sentence; borrowed for the visit */
+};
+
+struct dure_check {
+	size_t sz;
+	uint64_t mendable, damaged;	/* findings */
+	uint64_t pages, blocks;		/* looked at */
+	uint64_t live_blocks, live_bytes;
+	uint64_t reserved_blocks;
+	uint64_t objects;
+	uint64_t threads, dead_threads;
+};
+
+/*
+ * dure_segment_check - does all of it hold together
+ *
+ * visit (may be NULL) gets each finding; ret (may be NULL) the sums.
+ *
+ * Returns  0 clean, 1 mendable, 2 damaged; -EINVAL -ESTALE
+ */
+DURE_API int dure_segment_check(dure_segment *segment, struct dure_check *ret,
+				void (*visit)(const struct dure_finding *finding, void *context),
+				void *context);
+
+struct dure_thread_info {
+	size_t sz;
+	uint32_t lane;
+	uint32_t state;			/* 1 attached, 2 parked, 3 being mended */
+	uint32_t is_alive;
+	uint32_t thread;		/* id in its own PID namespace */
+	uint32_t slot;
+	uint32_t in_transaction;
+	uint32_t lock_count;		/* locks it holds */
+	uint32_t reserved;
+	dure_ref waits_for;		/* the lock it sleeps for, {0}: none */
+	dure_ref locks[16];		/* the first of those it holds */
+	uint64_t pages;			/* of the heap it owns */
+	uint64_t attached_ns;		/* wall clock */
+};
+
+/* dure_thread_list - the threads attached now. Returns 0, or what visit returned; -ESTALE */
+DURE_API int dure_thread_list(dure_segment *segment,
+			      int (*visit)(const struct dure_thread_info *info, void *context),
+			      void *context);
+
+/* dure_participant_list - the processes attached, and dead ones not yet dealt with.
+   Returns 0, or what visit returned; -ESTALE */
+DURE_API int dure_participant_list(dure_segment *segment,
+				   int (*visit)(const struct dure_participant *participant,
+						void *context),
+				   void *context);
+
+DURE_END
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * check.h - the parts of a check, and how they report
+ */
+#ifndef DUREI_INSPECT_CHECK_H
+#define DUREI_INSPECT_CHECK_H
+
+#include <dure/inspect.h>
+
+#include "layout/index.h"
+#include "layout/log.h"
+#include "layout/object.h"
+#include "segment/lane.h"
+
+struct durei_check {
+	dure_segment *seg;
+	struct dure_check sums;
+	void (*visit)(const struct dure_finding *finding, void *context);
+	void *context;
+	bool has_open_log;		/* some lane's transaction is open: marks are explained */
+};
+
+void durei_check_report(struct durei_check *check, enum dure_finding_grade grade,
+			const char *rule, uint64_t offset, const char *format, ...)
+	DURE_FORMAT(5, 6);
+
+#define DAMAGED(check, rule, offset, ...)                                                         \
+	durei_check_report(check, DURE_FINDING_DAMAGED, rule, offset, __VA_ARGS__)
+#define MENDABLE(check, rule, offset, ...)                                                        \
+	durei_check_report(check, DURE_FINDING_MENDABLE, rule, offset, __VA_ARGS__)
+
+void durei_check_lanes(struct durei_check *check);
+void durei_check_pages(struct durei_check *check);
+void durei_check_objects(struct durei_check *check);
+
+/* A block as the tables show it, found by code of this room alone. */
+struct durei_seen_block {
+	uint64_t start, bytes;
+	unsigned state;			/* enum dl_block_state; runs are given theirs */
+};
+/* False: no block begins at offset. */
+bool durei_see_block(dure_segment *seg, uint64_t offset, struct durei_seen_block *ret);
+
+uint64_t durei_seen_status(const dure_segment *seg, unsigned lane);
+
+#endif

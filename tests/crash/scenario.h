@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scenario.h - one operation to be killed at every instruction, and how to judge what is left
+ *
+ * The victim runs prepare, then run; run is single-stepped. The judge looks at the segment as a
+ * survivor finds it, and says whether the operation has happened. What it says must be the
+ * same for all heirs, turn from BEFORE to AFTER once, and be AFTER when run has returned. Live
+ * blocks must then be what they were before, or what they are after; no other number.
+ */
+#ifndef TESTS_CRASH_SCENARIO_H
+#define TESTS_CRASH_SCENARIO_H
+
+#include <dure.h>
+#include <stdbool.h>
+
+enum { WORDS = 64, REFS = 16, LOCKS = 4 };
+
+struct root {
+	dure_mutex lock;
+	dure_mutex locks[LOCKS];
+	dure_ref refs[REFS];
+	uint64_t words[WORDS];
+};
+
+struct world {
+	dure_segment *seg;
+	struct root *root;
+	void *blocks[REFS];		/* the victim's private notes from prepare to run */
+	dure_tx *tx;
+	const char *name;		/* of the segment */
+};
+
+enum verdict {
+	BEFORE,
+	AFTER,
+	WRONG,
+	EITHER,				/* nothing to be seen: only the general checks count */
+};
+
+struct scenario {
+	const char *name;
+	const char *functions;		/* the public functions it steps through */
+	void (*prepare)(struct world *w);
+	void (*run)(struct world *w);
+	enum verdict (*judge)(struct world *w);
+	unsigned flags;
+};
+
+enum {
+	NAMES_TOO = 1,			/* look at the segment's name after every instruction */
+	NO_PEER = 2,			/* a peer cannot work beside it (it takes the whole heap) */
+	UNCOUNTED = 4,			/* leaves other numbers of live blocks than two */
+};
+
+extern const struct scenario scenarios[];
+extern const unsigned scenario_count;
+
+/* stops with a sentence when an operation of the set-up fails */
+void must(int result, const char *what);
+
+struct dure_segment_options small_segment(void);
+
+/* what the victim leaves at the end of its name: never a real segment of anybody */
+#define CRASH_SEGMENT "crash-matrix"
+
+#endif
