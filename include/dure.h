@@ -22,6 +22,7 @@
 #include <dure/block.h>
 #include <dure/error.h>
 #include <dure/inspect.h>
+#include <dure/map.h>
 #include <dure/mutex.h>
 #include <dure/object.h>
 #include <dure/ref.h>

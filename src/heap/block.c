@@ -239,13 +239,20 @@ int durei_log_take(struct durei_lane *lane, uint64_t offset)
 					   live_run(&block));
 }
 
-/* A live run whose resizing was cut off by a death is finished first. */
-static int find_live(struct durei_lane *lane, uint64_t offset, struct durei_block *ret)
+/*
+ * A block that can be freed: live, or reserved by this process. A live run whose resizing was
+ * cut off by a death is finished first.
+ */
+static int find_used(struct durei_lane *lane, uint64_t offset, struct durei_block *ret)
 {
 	dure_segment *seg = lane->seg;
 
 	for (int attempts = 0; attempts < 2; attempts++) {
-		if (!durei_block_at(seg, offset, ret) || !ret->is_live)
+		if (!durei_block_at(seg, offset, ret))
+			break;
+		if (ret->is_reserved && durei_block_is_ours(lane, ret))
+			return 0;
+		if (!ret->is_live)
 			break;
 		if (ret->state || dl_page_kind(ret->word) == DL_PAGE_RUN_LIVE)
 			return 0;
@@ -260,7 +267,7 @@ int durei_log_free(struct durei_lane *lane, uint64_t offset)
 {
 	dure_segment *seg = lane->seg;
 	struct durei_block block;
-	int r = find_live(lane, offset, &block);
+	int r = find_used(lane, offset, &block);
 	uint64_t at;
 
 	if (r < 0)
@@ -413,15 +420,12 @@ static __attribute__((noinline)) int free_slowly(dure_segment *seg, void *block,
 		free_in_own_page(lane, page, block, state);
 		return 0;
 	}
-	if (!durei_block_at(seg, durei_offset(seg, block), &found))
+	if (durei_offset(seg, block) >= seg->mapped_bytes)
 		return durei_not_a_block(seg, block, what);
-	if (found.is_live && !only_reserved) {
-		r = find_live(lane, durei_offset(seg, block), &found);
-		return r < 0 ? r : free_elsewhere(lane, &found);
-	}
-	if (!found.is_reserved || !durei_block_is_ours(lane, &found))
+	r = find_used(lane, durei_offset(seg, block), &found);
+	if (r == 0 && only_reserved && !found.is_reserved)
 		return durei_not_a_block(seg, block, what);
-	return free_elsewhere(lane, &found);
+	return r < 0 ? r : free_elsewhere(lane, &found);
 }
 
 int dure_block_free(dure_segment *segment, void *block)
@@ -489,14 +493,11 @@ int dure_block_resize(dure_segment *segment, void *block, size_t bytes, size_t *
 
 	if (!lane)
 		return r;
-	if (!durei_block_at(segment, durei_offset(segment, block), &found) ||
-	    !(found.is_live || (found.is_reserved && durei_block_is_ours(lane, &found))))
+	if (durei_offset(segment, block) >= segment->mapped_bytes)
 		return durei_not_a_block(segment, block, "dure_block_resize");
-	if (found.is_live) {
-		r = find_live(lane, durei_offset(segment, block), &found);
-		if (r < 0)
-			return r;
-	}
+	r = find_used(lane, durei_offset(segment, block), &found);
+	if (r < 0)
+		return r;
 	if (!found.state)
 		r = durei_run_resize(lane, found.page, found.word, bytes);
 	else if (bytes > found.bytes)

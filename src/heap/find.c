@@ -72,7 +72,7 @@ static bool run_block(dure_segment *seg, uint64_t offset, struct durei_block *bl
 	block->index = 0;
 	block->is_live = (kind == DL_PAGE_RUN_LIVE && dl_page_class(block->word) == 0) ||
 			 kind == DL_PAGE_RUN_GROWING || kind == DL_PAGE_RUN_SHRINKING;
-	block->is_reserved = kind == DL_PAGE_RUN_RESERVED;
+	block->is_reserved = kind == DL_PAGE_RUN_RESERVED && dl_page_class(block->word) == 0;
 	return true;
 }
 

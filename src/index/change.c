@@ -292,6 +292,51 @@ int durei_index_remove(const struct durei_index *index, struct durei_index_guard
 	return end(guard, r);
 }
 
+/* Outside a transaction the slot changes hands; inside, a new slot is shown by the commit. */
+static int swap_entry(struct durei_index_guard *guard, struct cell64 *slot,
+		      struct dl_entry *old, struct dl_entry *entry)
+{
+	struct durei_lane *lane = guard->lane;
+	int r = durei_log_begin(lane);
+
+	if (r < 0)
+		return r;
+	entry->pending.raw = entry->remover.raw = 0;	/* still private */
+	r = durei_log_take(lane, durei_offset(lane->seg, entry));
+	if (r < 0) {
+		(void)durei_block_free(lane, durei_offset(lane->seg, entry));
+		return end(guard, r);
+	}
+	r = store(guard, slot, slot_for(lane, entry));
+	if (r == 0)
+		r = at_commit(guard, DL_LOG_BUMP, &guard->partition->version, 0);
+	if (r == 0)
+		r = durei_log_free(lane, durei_offset(lane->seg, old));
+	return end(guard, r);
+}
+
+int durei_index_replace(const struct durei_index *index, struct durei_index_guard *guard,
+			struct dl_entry *old, struct dl_entry *entry)
+{
+	struct durei_table table = { 0 };
+	struct cell64 *slot = NULL;
+	int r;
+
+	if (guard->in_tx) {
+		r = durei_index_remove(index, guard, old);
+		if (r == 0)
+			return durei_index_insert(index, guard, entry);
+	} else {
+		if (durei_index_table(index, cell64_load_rlx(&guard->partition->table), &table))
+			slot = slot_of(&table, old, slot_for(guard->lane, old));
+		r = slot ? 0 : durei_error_plain(EUCLEAN);
+		if (r == 0)
+			return swap_entry(guard, slot, old, entry);
+	}
+	(void)durei_block_free(guard->lane, durei_offset(index->seg, entry));
+	return r;
+}
+
 int durei_index_free(const struct durei_index *index, struct durei_lane *lane)
 {
 	const struct dl_partition *partitions = (const void *)(index->shared + 1);
@@ -331,24 +376,30 @@ static int visit_table(const struct durei_index *index, const struct durei_lane 
 	return r;
 }
 
+int durei_index_visit_part(const struct durei_index *index, struct durei_lane *lane,
+			   uint64_t part,
+			   int (*visit)(dure_segment *seg, struct dl_entry *entry, void *context),
+			   void *context)
+{
+	uint64_t hash = index->partition_bits ? part << (64 - index->partition_bits) : 0;
+	struct durei_index_guard guard = { 0 };
+	int r = lane ? durei_index_lock(index, lane, hash, DURE_FOREVER, &guard) : 0;
+
+	if (r < 0)
+		return r;
+	r = visit_table(index, lane, durei_index_partition(index, hash), visit, context);
+	if (lane)
+		durei_index_unlock(&guard);
+	return r;
+}
+
 int durei_index_visit(const struct durei_index *index, struct durei_lane *lane,
 		      int (*visit)(dure_segment *seg, struct dl_entry *entry, void *context),
 		      void *context)
 {
-	unsigned bits = index->partition_bits;
 	int r = 0;
 
-	for (uint64_t i = 0; r == 0 && i < UINT64_C(1) << bits; i++) {
-		uint64_t hash = bits ? i << (64 - bits) : 0;
-		struct durei_index_guard guard = { 0 };
-		if (lane) {
-			r = durei_index_lock(index, lane, hash, DURE_FOREVER, &guard);
-			if (r < 0)
-				return r;
-		}
-		r = visit_table(index, lane, durei_index_partition(index, hash), visit, context);
-		if (lane)
-			durei_index_unlock(&guard);
-	}
+	for (uint64_t part = 0; r == 0 && part < UINT64_C(1) << index->partition_bits; part++)
+		r = durei_index_visit_part(index, lane, part, visit, context);
 	return r;
 }

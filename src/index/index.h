@@ -70,6 +70,10 @@ int durei_index_insert(const struct durei_index *index, struct durei_index_guard
 int durei_index_remove(const struct durei_index *index, struct durei_index_guard *guard,
 		       struct dl_entry *entry);
 
+/* Under the guard: `entry` instead of `old`, which has the same key, in one step. As insert. */
+int durei_index_replace(const struct durei_index *index, struct durei_index_guard *guard,
+			struct dl_entry *old, struct dl_entry *entry);
+
 /* Entries there are, about: others may be changing them. */
 uint64_t durei_index_count(const struct durei_index *index);
 
@@ -81,7 +85,13 @@ int durei_index_visit(const struct durei_index *index, struct durei_lane *lane,
 		      int (*visit)(dure_segment *seg, struct dl_entry *entry, void *context),
 		      void *context);
 
-/* Frees all tables and the index itself, in the open log; entries are the caller's. */
+/* The same for one partition. */
+int durei_index_visit_part(const struct durei_index *index, struct durei_lane *lane,
+			   uint64_t part,
+			   int (*visit)(dure_segment *seg, struct dl_entry *entry, void *context),
+			   void *context);
+
+/* Frees all tables and the index itself, in the open log; it has no entries. */
 int durei_index_free(const struct durei_index *index, struct durei_lane *lane);
 
 /* for index/ only */

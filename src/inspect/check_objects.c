@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "inspect/check.h"
+#include "layout/map.h"
 
 /* An index under check. */
 struct walk {
@@ -60,6 +61,13 @@ static bool is_reachable(const struct walk *walk, uint64_t hash, uint64_t bucket
 	return true;
 }
 
+static void check_index(struct durei_check *check, uint64_t offset, bool is_directory);
+
+static void check_map(struct durei_check *check, const struct dl_map *map)
+{
+	check_index(check, cell64_load_acq(&map->index), false);
+}
+
 static void check_object(struct walk *walk, const struct dl_object *object, uint64_t bytes)
 {
 	struct durei_check *check = walk->check;
@@ -75,6 +83,10 @@ static void check_object(struct walk *walk, const struct dl_object *object, uint
 	    object->data_offset < sizeof *object + object->entry.key_bytes ||
 	    data > bytes || object->data_offset > bytes - data)
 		DAMAGED(check, "OBJ1", at, "an object's elements do not lie in its block");
+	else if (strcmp((const char *)object->type_name, "dure_map") == 0 &&
+		 object->element_bytes == sizeof(struct dl_map))
+		check_map(check, (const struct dl_map *)(const void *)((const char *)object +
+								       object->data_offset));
 	if (object->entry.kind == DL_OBJECT_NAMED &&
 	    memchr(object + 1, 0, object->entry.key_bytes))
 		DAMAGED(check, "OBJ1", at, "an object's name contains a zero byte");

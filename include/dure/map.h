@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * dure/map.h - a hash map in a segment: from byte strings to values of one size
+ *
+ * Safe among processes by itself: who changes it locks a part of it for the moment (or to the
+ * end of his transaction), who reads it locks nothing. Each operation is crash-atomic.
+ * Inside a transaction of the calling thread, changes are part of it: others see new and
+ * replaced entries with its commit, all in one step (dure_map_add alone is seen at once).
+ *
+ * Transactions that touch several keys can meet in a circle; then one gets -EDEADLK and is to
+ * be aborted and begun anew. Touching keys in ascending dure_map_order avoids that.
+ *
+ * Common to all functions here: Threads: any. Signals: not from a handler. Fork: the child's
+ * handle answers -ESTALE until dure_segment_reattach.
+ */
+#ifndef DURE_MAP_H
+#define DURE_MAP_H
+
+#include <dure/object.h>
+
+DURE_BEGIN
+
+typedef struct dure_map dure_map;
+
+struct dure_map_options {
+	size_t sz;
+	uint64_t value_bytes;		/* of each value; default 8 */
+	uint32_t partitions;		/* parts that are locked apart; a power of two up to 1024;
+					   default 64 */
+	uint32_t reserved;
+};
+
+enum { DURE_MAP_KEY_MAX = 65535 };
+
+/*
+ * dure_map_open - make a map by name, or find it
+ *
+ * flags: DURE_CREATE, DURE_OPEN or both. The map is an object of the segment (dure_object_list
+ * shows it). options may be NULL.
+ *
+ * Returns  0, DURE_CREATED; -ENOENT -EEXIST -EINVAL (another type of object, or of value)
+ *          -ENOSPC -ENOMEM -EUCLEAN -EROFS -ESTALE
+ * Death    the map exists, with its name, or nothing of it does.
+ */
+DURE_API int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
+			   const struct dure_map_options *options, dure_map **ret);
+
+/* dure_map_close - forget this process' handle; the map stays. NULL is allowed */
+DURE_API void dure_map_close(dure_map *map);
+
+/*
+ * dure_map_destroy - free all entries, then the map and its name
+ *
+ * Nobody uses the map any more. Entries go a bounded number at a time, so a big map needs no
+ * big transaction.
+ *
+ * Returns  0; -ENOENT -EINVAL -ENOSPC -EDEADLK (called within a transaction) -EROFS -ESTALE
+ * Death    the map is there with some entries less, or gone with all of them: destroy again.
+ */
+DURE_API int dure_map_destroy(dure_segment *segment, const char *name);
+
+/*
+ * dure_map_get - copy the value of a key; never waits for a writer
+ *
+ * Returns  0; -ENOENT -EUCLEAN -ESTALE
+ */
+DURE_API int dure_map_get(dure_map *map, const void *key, size_t key_bytes, void *ret_value);
+
+/*
+ * dure_map_put - set the value of a key, new or not
+ *
+ * Returns  DURE_CREATED (the key is new), 0; -EINVAL (key 1 to 65535 bytes) -ENOSPC -EDEADLK
+ *          -EROFS -ESTALE
+ * Death    the old value or the new one.
+ */
+DURE_API int dure_map_put(dure_map *map, const void *key, size_t key_bytes, const void *value);
+
+/* dure_map_insert - the same, only if the key is new: -EEXIST */
+DURE_API int dure_map_insert(dure_map *map, const void *key, size_t key_bytes,
+			     const void *value);
+
+/*
+ * dure_map_add - add to a counter, which begins at 0; for values of 8 bytes
+ *
+ * ret_sum (may be NULL) gets the sum. Returns as put.
+ * Death    it has been added once or not at all.
+ */
+DURE_API int dure_map_add(dure_map *map, const void *key, size_t key_bytes, int64_t delta,
+			  int64_t *ret_sum);
+
+/* dure_map_remove - take a key away. Returns 0; -ENOENT -EDEADLK -EROFS -ESTALE -EUCLEAN */
+DURE_API int dure_map_remove(dure_map *map, const void *key, size_t key_bytes);
+
+/* dure_map_count - how many keys there are, about */
+DURE_API uint64_t dure_map_count(dure_map *map);
+
+/* dure_map_order - a number to sort keys by, so that transactions lock in one order */
+DURE_API uint64_t dure_map_order(dure_map *map, const void *key, size_t key_bytes);
+
+/*
+ * dure_map_each - call visit for each key, in no particular order
+ *
+ * A part of the map is held still while it is visited: visit must not change the map. A visit
+ * that returns non-zero ends it.
+ *
+ * Returns  0, or what visit returned; -EDEADLK -EUCLEAN -ESTALE
+ */
+DURE_API int dure_map_each(dure_map *map,
+			   int (*visit)(const void *key, size_t key_bytes, const void *value,
+					void *context),
+			   void *context);
+
+DURE_END
+
+#endif

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * map.c - a hash map in a segment
+ *
+ * Why      The index (src/index) finds and changes entries; here they get values, and a map
+ *          gets a name and an end.
+ * Layout   layout/map.h
+ * Rules    [MAPC1] replacing a value is removing one entry and linking another in one log: a
+ *                  reader sees the one or the other
+ *          [MAPC2] the value is copied before the partition's version is looked at again
+ * Death    put, insert, remove, add: tx/log.c. destroy, after step
+ *          1 some entries removed       a map with fewer entries       whoever destroys it next
+ *          2 name, index and rest       gone                           -
+ */
+#include <dure/map.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "heap/heap.h"
+#include "index/index.h"
+#include "layout/map.h"
+#include "tx/log.h"
+
+enum {
+	PARTITIONS_DEFAULT = 64,
+	VALUE_BYTES_DEFAULT = 8,
+	VALUE_BYTES_MAX = 1 << 20,
+	READ_RETRIES_MAX = 10000,
+	DESTROY_BATCH = 128,		/* entries freed by one transaction */
+};
+
+struct dure_map {
+	dure_segment *seg;
+	struct durei_index index;
+	uint64_t value_bytes;
+	char name[DURE_OBJECT_NAME_MAX + 1];
+};
+
+#define MAP_TYPE dure_type_make("dure_map", sizeof(struct dl_map), 64)
+
+/* -- opening ----------------------------------------------------------------------------- */
+
+struct plan {
+	uint32_t partition_bits;
+	uint64_t value_bytes;
+	uint64_t seed;
+};
+
+/* The map's constructor: the index appears with the name. */
+static int format(dure_tx *tx, void *object, uint64_t count, void *context)
+{
+	const struct plan *plan = context;
+	struct dl_map *shared = object;
+	void *index;
+	int r = dure_tx_alloc(tx, dl_index_bytes(plan->partition_bits), 64, &index);
+
+	(void)count;
+	if (r < 0)
+		return r;
+	durei_index_format(index, plan->partition_bits, plan->seed);
+	((struct dl_index *)index)->value_bytes = plan->value_bytes;
+	shared->value_bytes = plan->value_bytes;
+	shared->index.raw = dure_ref_of(dure_tx_segment(tx), index).offset;	/* still private */
+	return 0;
+}
+
+static int make_plan(dure_segment *seg, const struct dure_map_options *options, struct plan *ret)
+{
+	struct dure_map_options o;
+	int r = durei_options_read(&o, sizeof o, sizeof o, options);
+
+	if (r < 0)
+		return r;
+	if (!o.partitions)
+		o.partitions = PARTITIONS_DEFAULT;
+	if (!is_power_of_two(o.partitions) || o.partitions > 1u << DL_INDEX_BITS_MAX)
+		return durei_error(EINVAL, "options.partitions %u is no power of two up to %u",
+				   o.partitions, 1u << DL_INDEX_BITS_MAX);
+	if (o.value_bytes > VALUE_BYTES_MAX)
+		return durei_error(EINVAL, "options.value_bytes %llu is more than %d",
+				   (unsigned long long)o.value_bytes, VALUE_BYTES_MAX);
+	ret->partition_bits = log2_floor(o.partitions);
+	ret->value_bytes = o.value_bytes ? o.value_bytes : VALUE_BYTES_DEFAULT;
+	ret->seed = seg->super.hash_seed;
+	return 0;
+}
+
+static int find_or_make(dure_segment *seg, const char *name, uint32_t flags, struct plan *plan,
+			struct dl_map **ret)
+{
+	void *object = NULL;
+	int r;
+
+	if (flags == DURE_OPEN)
+		r = dure_object_find(seg, name, MAP_TYPE, &object, NULL);
+	else if (flags == DURE_CREATE)
+		r = dure_object_construct(seg, name, MAP_TYPE, 1, format, plan, &object);
+	else if (flags == (DURE_CREATE | DURE_OPEN))
+		r = dure_object_find_or_create(seg, name, MAP_TYPE, 1, format, plan, &object);
+	else
+		r = durei_error(EINVAL, "dure_map_open: flags are DURE_CREATE, DURE_OPEN or both");
+	*ret = object;
+	return r;
+}
+
+static int bind(dure_map *map, dure_segment *seg, const struct dl_map *shared, const char *name)
+{
+	int r = durei_index_open(seg, cell64_load_acq(&shared->index), &map->index);
+
+	map->seg = seg;
+	map->value_bytes = shared->value_bytes;
+	strncpy(map->name, name, sizeof map->name - 1);
+	if (r == 0 && (map->value_bytes == 0 || map->value_bytes > VALUE_BYTES_MAX))
+		r = durei_error(EUCLEAN, "segment %s: map %s says its values have %llu bytes: run dure "
+				"check", seg->super.name, name,
+				(unsigned long long)map->value_bytes);
+	return r;
+}
+
+int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
+		  const struct dure_map_options *options, dure_map **ret)
+{
+	struct dl_map *shared;
+	struct plan plan;
+	dure_map *map;
+	int r = durei_handle_check(segment), made;
+
+	if (r == 0 && (!name || name == DURE_UNIQUE))
+		r = durei_error(EINVAL, "a map needs a name");
+	if (r == 0)
+		r = make_plan(segment, options, &plan);
+	if (r < 0)
+		return r;
+	made = find_or_make(segment, name, flags, &plan, &shared);
+	if (made < 0)
+		return made;
+	map = calloc(1, sizeof *map);
+	if (!map)
+		return durei_error_plain(ENOMEM);
+	r = bind(map, segment, shared, name);
+	if (r == 0 && options && options->value_bytes && map->value_bytes != plan.value_bytes)
+		r = durei_error(EINVAL, "segment %s: map %s has values of %llu bytes, not %llu",
+				segment->super.name, name, (unsigned long long)map->value_bytes,
+				(unsigned long long)plan.value_bytes);
+	if (r < 0) {
+		free(map);
+		return r;
+	}
+	*ret = map;
+	return made;
+}
+
+void dure_map_close(dure_map *map)
+{
+	free(map);
+}
+
+/* -- keys and values --------------------------------------------------------------------- */
+
+static int make_key(const dure_map *map, const void *key, size_t key_bytes,
+		    struct durei_key *ret)
+{
+	if (!key || key_bytes == 0 || key_bytes > DURE_MAP_KEY_MAX)
+		return durei_error(EINVAL, "map %s: a key has 1 to %d bytes, not %zu", map->name,
+				   DURE_MAP_KEY_MAX, key_bytes);
+	*ret = (struct durei_key){ .kind = DL_MAP_ENTRY, .bytes = (uint32_t)key_bytes, .data = key };
+	ret->hash = durei_index_hash(&map->index, DL_MAP_ENTRY, key, (uint32_t)key_bytes);
+	return 0;
+}
+
+static uint64_t value_room(const dure_map *map)
+{
+	return align_up(map->value_bytes, 8);
+}
+
+/* what an entry must have at least, to be read */
+static uint64_t entry_bytes(const dure_map *map)
+{
+	return sizeof(struct dl_map_entry) + value_room(map);
+}
+
+static void *value_of(const struct dl_entry *entry)
+{
+	return (struct dl_map_entry *)(uintptr_t)entry + 1;
+}
+
+/* A reserved block with key and value; value NULL: zeros. */
+static int build(const dure_map *map, struct durei_lane *lane, const struct durei_key *key,
+		 const void *value, struct dl_entry **ret)
+{
+	uint64_t key_offset = entry_bytes(map), offset;
+	int r = durei_block_reserve(lane, key_offset + key->bytes, 16, &offset);
+
+	if (r < 0)
+		return r;
+	struct dl_entry *entry = durei_at(map->seg, offset);
+	*entry = (struct dl_entry){ .hash = key->hash, .kind = key->kind, .key_bytes = key->bytes,
+				    .key_offset = (uint32_t)key_offset };
+	memset(value_of(entry), 0, value_room(map));
+	if (value)
+		memcpy(value_of(entry), value, map->value_bytes);
+	memcpy((char *)entry + key_offset, key->data, key->bytes);
+	*ret = entry;
+	return 0;
+}
+
+/* -- reading ----------------------------------------------------------------------------- */
+
+int dure_map_get(dure_map *map, const void *key, size_t key_bytes, void *ret_value)
+{
+	struct durei_lane *lane = durei_lane_last;
+	const struct dl_partition *partition;
+	struct durei_key k;
+	int r = lane->seg == map->seg ? 0 : durei_handle_check(map->seg);
+
+	if (r == 0)
+		r = make_key(map, key, key_bytes, &k);
+	if (r < 0)
+		return r;
+	if (lane->seg != map->seg)
+		lane = durei_lane_peek(map->seg);
+	partition = durei_index_partition(&map->index, k.hash);
+	for (int tries = 0; tries < READ_RETRIES_MAX; tries++) {
+		uint64_t version = cell64_load_acq(&partition->version);
+		const struct dl_entry *entry =
+			durei_index_find(&map->index, lane, &k, entry_bytes(map), &r);
+		if (!entry)
+			return r < 0 ? r : durei_error_plain(ENOENT);
+		memcpy(ret_value, value_of(entry), map->value_bytes);
+		fence_acquire();	/* [MAPC2] */
+		if (cell64_load_acq(&partition->version) == version)
+			return 0;
+	}
+	return durei_error_plain(EAGAIN);
+}
+
+/* -- changing ---------------------------------------------------------------------------- */
+
+/* One change of one key: what every changing call below begins with. */
+struct change {
+	dure_map *map;
+	struct durei_lane *lane;
+	struct durei_key key;
+	struct durei_index_guard guard;
+	struct dl_entry *found;
+};
+
+static int begin(struct change *c, dure_map *map, const void *key, size_t key_bytes)
+{
+	int r = 0;
+
+	c->map = map;
+	c->lane = durei_lane_get(map->seg, &r);
+	if (!c->lane)
+		return r;
+	r = make_key(map, key, key_bytes, &c->key);
+	if (r == 0)
+		r = durei_index_lock(&map->index, c->lane, c->key.hash, DURE_FOREVER, &c->guard);
+	if (r < 0)
+		return r;
+	c->found = durei_index_find_locked(&map->index, &c->guard, &c->key, entry_bytes(map), &r);
+	if (r < 0)
+		durei_index_unlock(&c->guard);
+	return r;
+}
+
+static int end(struct change *c, int r)
+{
+	durei_index_unlock(&c->guard);
+	return r;
+}
+
+static int link_new(struct change *c, const void *value)
+{
+	struct dl_entry *entry;
+	int r = build(c->map, c->lane, &c->key, value, &entry);
+
+	if (r < 0)
+		return r;
+	r = durei_index_insert(&c->map->index, &c->guard, entry);
+	return r < 0 ? r : DURE_CREATED;
+}
+
+static int replace(struct change *c, const void *value)
+{
+	struct dl_entry *entry;
+	int r = build(c->map, c->lane, &c->key, value, &entry);
+
+	return r < 0 ? r : durei_index_replace(&c->map->index, &c->guard, c->found, entry);
+}
+
+int dure_map_put(dure_map *map, const void *key, size_t key_bytes, const void *value)
+{
+	struct change c;
+	int r = begin(&c, map, key, key_bytes);
+
+	if (r < 0)
+		return r;
+	return end(&c, c.found ? replace(&c, value) : link_new(&c, value));
+}
+
+int dure_map_insert(dure_map *map, const void *key, size_t key_bytes, const void *value)
+{
+	struct change c;
+	int r = begin(&c, map, key, key_bytes);
+
+	if (r < 0)
+		return r;
+	return end(&c, c.found ? durei_error_plain(EEXIST) : link_new(&c, value));
+}
+
+/* [MAP1]: one word, under the lock; in a transaction with its old value remembered. */
+static int add_in_place(struct change *c, int64_t delta, int64_t *ret_sum)
+{
+	struct cell64 *value = value_of(c->found);
+	int64_t sum = (int64_t)(cell64_load_rlx(value) + (uint64_t)delta);
+
+	if (ret_sum)
+		*ret_sum = sum;
+	if (c->guard.in_tx)
+		return durei_log_write_word(c->lane, value, (uint64_t)sum);
+	cell64_store_rel(value, (uint64_t)sum);
+	return 0;
+}
+
+int dure_map_add(dure_map *map, const void *key, size_t key_bytes, int64_t delta,
+		 int64_t *ret_sum)
+{
+	struct change c;
+	int r;
+
+	if (map->value_bytes != sizeof(int64_t))
+		return durei_error(EINVAL, "map %s: its values of %llu bytes are no counters", map->name,
+				   (unsigned long long)map->value_bytes);
+	r = begin(&c, map, key, key_bytes);
+	if (r < 0)
+		return r;
+	if (c.found)
+		return end(&c, add_in_place(&c, delta, ret_sum));
+	r = link_new(&c, &delta);
+	if (r >= 0 && ret_sum)
+		*ret_sum = delta;
+	return end(&c, r);
+}
+
+int dure_map_remove(dure_map *map, const void *key, size_t key_bytes)
+{
+	struct change c;
+	int r = begin(&c, map, key, key_bytes);
+
+	if (r < 0)
+		return r;
+	return end(&c, c.found ? durei_index_remove(&map->index, &c.guard, c.found)
+			       : durei_error_plain(ENOENT));
+}
+
+/* -- all of it --------------------------------------------------------------------------- */
+
+uint64_t dure_map_count(dure_map *map)
+{
+	return durei_index_count(&map->index);
+}
+
+uint64_t dure_map_order(dure_map *map, const void *key, size_t key_bytes)
+{
+	uint64_t hash = durei_index_hash(&map->index, DL_MAP_ENTRY, key, (uint32_t)key_bytes);
+
+	return dl_partition_of(hash, map->index.partition_bits);
+}
+
+struct each {
+	const dure_map *map;
+	int (*visit)(const void *key, size_t key_bytes, const void *value, void *context);
+	void *context;
+};
+
+static int visit_entry(dure_segment *seg, struct dl_entry *entry, void *context)
+{
+	const struct each *each = context;
+	uint64_t at = durei_offset(seg, entry);
+
+	if (!durei_bytes_are_backed(seg, at, entry_bytes(each->map)) ||
+	    !durei_bytes_are_backed(seg, at + entry->key_offset, entry->key_bytes))
+		return durei_error(EUCLEAN, "segment %s: an entry of map %s does not lie inside it",
+				   seg->super.name, each->map->name);
+	return each->visit((const char *)entry + entry->key_offset, entry->key_bytes,
+			   value_of(entry), each->context);
+}
+
+int dure_map_each(dure_map *map,
+		  int (*visit)(const void *key, size_t key_bytes, const void *value,
+			       void *context),
+		  void *context)
+{
+	struct each each = { .map = map, .visit = visit, .context = context };
+	int r = durei_handle_check(map->seg);
+
+	return r < 0 ? r : durei_index_visit(&map->index, durei_lane_peek(map->seg), visit_entry, &each);
+}
+
+/* -- the end of a map -------------------------------------------------------------------- */
+
+struct batch {
+	struct dl_entry *entries[DESTROY_BATCH];
+	unsigned count;
+};
+
+static int gather(dure_segment *seg, struct dl_entry *entry, void *context)
+{
+	struct batch *batch = context;
+
+	(void)seg;
+	batch->entries[batch->count++] = entry;
+	return batch->count == DESTROY_BATCH;
+}
+
+/* Step 1: up to DESTROY_BATCH entries of a partition. Returns how many. */
+static int remove_some(struct durei_lane *lane, const struct durei_index *index, uint64_t part)
+{
+	struct batch batch = { .count = 0 };
+	struct durei_index_guard guard;
+	int r = durei_index_visit_part(index, lane, part, gather, &batch);
+
+	for (unsigned i = 0; r >= 0 && i < batch.count; i++) {
+		r = durei_index_lock(index, lane, batch.entries[i]->hash, DURE_FOREVER, &guard);
+		if (r < 0)
+			break;
+		r = durei_index_remove(index, &guard, batch.entries[i]);
+		durei_index_unlock(&guard);
+	}
+	return r < 0 ? r : (int)batch.count;
+}
+
+static int remove_all(struct durei_lane *lane, const struct durei_index *index)
+{
+	for (uint64_t part = 0; part < UINT64_C(1) << index->partition_bits; part++) {
+		int r;
+		do
+			r = remove_some(lane, index, part);
+		while (r > 0);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Step 2, with the object. */
+static int free_index(dure_tx *tx, void *object, uint64_t count, void *context)
+{
+	(void)tx;
+	(void)object;
+	(void)count;
+	dure_map *map = context;
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(map->seg, &r);
+
+	return lane ? durei_index_free(&map->index, lane) : r;
+}
+
+int dure_map_destroy(dure_segment *segment, const char *name)
+{
+	struct durei_lane *lane;
+	dure_map *map;
+	int r = dure_map_open(segment, name, DURE_OPEN, NULL, &map);
+
+	if (r < 0)
+		return r;
+	lane = durei_lane_get(segment, &r);
+	if (lane && durei_log_is_open(lane))
+		r = durei_error(EDEADLK, "map %s cannot be destroyed inside a transaction", name);
+	if (r == 0)
+		r = remove_all(lane, &map->index);
+	if (r == 0)
+		r = dure_object_destroy(segment, name, MAP_TYPE, free_index, map);
+	dure_map_close(map);
+	return r;
+}

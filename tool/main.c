@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the dure command: picks the subcommand
+ */
+#include <dure.h>
+#include <string.h>
+
+#include "tool.h"
+
+static const struct command *const commands[] = {
+	&cmd_ls, &cmd_show, &cmd_check, &cmd_rm, &cmd_demo,
+};
+
+static int help(FILE *stream)
+{
+	fputs("Usage: dure COMMAND [OPTION...] [ARGUMENT...]\n"
+	      "Look at, check and clean up shared memory that survives kill -9.\n\nCommands:\n",
+	      stream);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		fprintf(stream, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\n  dure COMMAND --help    how to use a command\n"
+	      "  dure --version         the version\n\n"
+	      "Exit status: 0 fine, 1 found or refused something, 2 trouble. See dure(1).\n",
+	      stream);
+	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return help(stderr);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return help(stdout);
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		puts("dure " DURE_TOOL_VERSION);
+		return EXIT_FINE;
+	}
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (strcmp(argv[1], commands[i]->name) == 0)
+			return commands[i]->run(argc - 1, argv + 1);
+	fprintf(stderr, "dure: there is no command \"%s\"\n", argv[1]);
+	return help(stderr);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * text.c - how the command says things: errors, colours, sizes, ages, names
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tool.h"
+
+int complain(const char *command, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(stderr, "dure: %s: ", command);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return EXIT_TROUBLE;
+}
+
+int print_usage(const struct command *command, FILE *stream)
+{
+	fputs(command->usage, stream);
+	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;
+}
+
+static bool wants_color(FILE *stream)
+{
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+	return isatty(fileno(stream)) && term && strcmp(term, "dumb") != 0 && !(no && *no);
+}
+
+const char *color_on(FILE *stream, enum color color)
+{
+	static const char *const codes[] = {
+		[COLOR_NONE] = "",	    [COLOR_GOOD] = "\033[32m", [COLOR_WARN] = "\033[33m",
+		[COLOR_BAD] = "\033[31m", [COLOR_DIM] = "\033[2m",   [COLOR_BOLD] = "\033[1m",
+	};
+
+	return wants_color(stream) ? codes[color] : "";
+}
+
+const char *color_off(FILE *stream)
+{
+	return wants_color(stream) ? "\033[0m" : "";
+}
+
+char *human_bytes(uint64_t bytes, char *text, size_t text_bytes)
+{
+	static const char units[] = "BKMGTP";
+	double value = (double)bytes;
+	unsigned unit = 0;
+
+	while (value >= 1024 && unit < sizeof units - 2) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(text, text_bytes, unit && value < 10 ? "%.1f%c" : "%.0f%c", value, units[unit]);
+	return text;
+}
+
+char *human_age(uint64_t wall_ns, char *text, size_t text_bytes)
+{
+	uint64_t now = (uint64_t)time(NULL), then = wall_ns / 1000000000u;
+	uint64_t s = now > then ? now - then : 0;
+
+	if (s >= 86400)
+		snprintf(text, text_bytes, "%" PRIu64 "d", s / 86400);
+	else if (s >= 3600)
+		snprintf(text, text_bytes, "%" PRIu64 "h", s / 3600);
+	else if (s >= 60)
+		snprintf(text, text_bytes, "%" PRIu64 "m", s / 60);
+	else
+		snprintf(text, text_bytes, "%" PRIu64 "s", s);
+	return text;
+}
+
+char *harmless(const char *from, char *text, size_t text_bytes)
+{
+	size_t used = 0;
+
+	for (; *from && used + 5 < text_bytes; from++) {
+		unsigned char c = (unsigned char)*from;
+		if (c >= 32 && c != 127 && !(c >= 128 && c < 160))
+			text[used++] = (char)c;
+		else
+			used += (size_t)snprintf(text + used, text_bytes - used, "\\x%02x", c);
+	}
+	text[used] = '\0';
+	return text;
+}
+
+const char *backing_name(uint32_t backing)
+{
+	static const char *const names[] = {
+		[DURE_BACKING_DEFAULT] = "?",	  [DURE_BACKING_POSIX] = "posix",
+		[DURE_BACKING_SYSV] = "sysv",	  [DURE_BACKING_FILE] = "file",
+		[DURE_BACKING_MEMORY_FILE] = "memfd", [DURE_BACKING_HUGE] = "huge",
+		[DURE_BACKING_BUFFER] = "buffer", [DURE_BACKING_PRIVATE] = "private",
+	};
+
+	return backing < sizeof names / sizeof *names ? names[backing] : "?";
+}
+
+const char *lifetime_name(uint32_t lifetime)
+{
+	static const char *const names[] = {
+		[DURE_LIFETIME_DEFAULT] = "?",	      [DURE_LIFETIME_PROCESS] = "process",
+		[DURE_LIFETIME_KERNEL] = "kernel", [DURE_LIFETIME_FILESYSTEM] = "filesystem",
+	};
+
+	return lifetime < sizeof names / sizeof *names ? names[lifetime] : "?";
+}
+
+const char *segment_by_name(const char *name, struct dure_segment_options *options)
+{
+	char *end;
+
+	*options = (struct dure_segment_options){ .sz = sizeof *options };
+	if (strchr(name, '/')) {
+		options->backing = DURE_BACKING_FILE;
+		return name;
+	}
+	if (strncmp(name, "sysv:", 5) == 0) {
+		options->backing = DURE_BACKING_SYSV;
+		options->id = (int32_t)strtol(name + 5, &end, 10);
+		if (*end == '\0' && end != name + 5)
+			return NULL;
+	}
+	return name;
+}
+
+int open_segment(const char *command, const char *name, uint32_t flags, dure_segment **ret)
+{
+	struct dure_segment_options options;
+	char shown[256];
+	int r = dure_segment_open(segment_by_name(name, &options), flags, &options, ret);
+
+	if (r < 0)
+		complain(command, "%s: %s", harmless(name, shown, sizeof shown), dure_last_error());
+	return r;
+}

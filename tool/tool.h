@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tool.h - what the subcommands of dure share
+ *
+ * Each subcommand is a file cmd_NAME.c with one function and one usage text. Facts come from
+ * the library; tables are rendered by table.c; errors are "dure: what: why" on stderr.
+ */
+#ifndef TOOL_TOOL_H
+#define TOOL_TOOL_H
+
+#include <dure.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* exit statuses, as in dure(1) */
+enum {
+	EXIT_FINE = 0,
+	EXIT_FOUND = 1,		/* something was found, or refused */
+	EXIT_TROUBLE = 2,	/* wrong usage, or it could not be done */
+};
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;	/* one line, for dure --help */
+	const char *usage;	/* dure NAME --help: at most one screen */
+};
+
+extern const struct command cmd_check, cmd_demo, cmd_ls, cmd_rm, cmd_show;
+
+/* "dure: COMMAND: " and the sentence, on stderr; returns EXIT_TROUBLE */
+int complain(const char *command, const char *format, ...) DURE_FORMAT(2, 3);
+
+/* prints a command's usage on the given stream; returns the status that goes with it */
+int print_usage(const struct command *command, FILE *stream);
+
+/* colours, on terminals that want them; "" otherwise */
+enum color { COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM, COLOR_BOLD };
+const char *color_on(FILE *stream, enum color color);
+const char *color_off(FILE *stream);
+
+/* 1.5M, 3K, 0; into a caller's buffer, which is returned */
+char *human_bytes(uint64_t bytes, char *text, size_t text_bytes);
+/* 3d, 2h, 15m, 4s since then */
+char *human_age(uint64_t wall_ns, char *text, size_t text_bytes);
+/* text with control characters and escape sequences made harmless */
+char *harmless(const char *from, char *text, size_t text_bytes);
+
+const char *backing_name(uint32_t backing);
+const char *lifetime_name(uint32_t lifetime);
+
+/*
+ * Opens a segment as the user named it: a plain name, a path (contains '/'), or sysv:ID.
+ * flags as for dure_segment_open. Complains when it fails.
+ */
+int open_segment(const char *command, const char *name, uint32_t flags, dure_segment **ret);
+/* the name and options that name it, for calls that take those */
+const char *segment_by_name(const char *name, struct dure_segment_options *options);
+
+#endif
