@@ -106,7 +106,7 @@ struct dure_heap_info {
 	size_t sz;
 	uint64_t capacity_bytes;	/* of all pages */
 	uint64_t backed_bytes;		/* of pages with storage */
-	uint64_t used_bytes;		/* of pages that are not free */
+	uint64_t used_bytes;		/* of pages with something in them */
 	uint64_t live_bytes, live_blocks;
 	uint64_t reserved_bytes, reserved_blocks;
 	uint64_t free_bytes;		/* that reserve could hand out, without growing */

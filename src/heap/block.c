@@ -274,11 +274,14 @@ int durei_log_free(struct durei_lane *lane, uint64_t offset)
 		return r;
 	at = state_offset(seg, &block);
 	if (block.state) {
-		r = durei_log_write_byte(lane, block.state, DL_BLOCK_DOOMED);
+		if (!lane->tx.is_single)
+			r = durei_log_write_byte(lane, block.state, DL_BLOCK_DOOMED);
 		return r < 0 ? r : durei_log_add(lane, DL_LOG_FREE, at, offset);
 	}
 	durei_claims_mark(lane, block.page, 1);
-	r = durei_log_write_word(lane, &seg->pages[block.page], block.word | DL_PAGE_RUN_DOOMED);
+	if (!lane->tx.is_single)
+		r = durei_log_write_word(lane, &seg->pages[block.page],
+					 block.word | DL_PAGE_RUN_DOOMED);
 	return r < 0 ? r
 		     : durei_log_add(lane, DL_LOG_FREE_RUN, at,
 				     dl_page_run(DL_PAGE_RUN_FREEING, lane->id,
@@ -294,7 +297,7 @@ static int link_and_free(struct durei_lane *lane, dure_ref *place, uint64_t new_
 {
 	struct cell64 *cell = (struct cell64 *)(void *)place;
 	bool in_tx = durei_log_is_open(lane);
-	int r = in_tx ? 0 : durei_log_begin(lane);
+	int r = in_tx ? 0 : durei_log_begin(lane, true);
 
 	if (r == 0 && new_offset) {
 		r = durei_log_take(lane, new_offset);

@@ -14,9 +14,26 @@
 struct walk {
 	dure_segment *seg;
 	struct dure_heap_info info;
-	uint64_t stretch, longest;	/* of pages that are free, or could be backed */
+	uint64_t stretch, longest;	/* of pages that are free, or become so on demand */
 	uint64_t largest_free_block;	/* in pages already there */
 };
+
+/* A loose page without a block in use: whoever needs pages takes it (claim.c). */
+static bool is_reclaimable(struct walk *w, uint64_t page, uint64_t word)
+{
+	unsigned class = dl_page_class(word);
+	const struct cell8 *states = durei_states_of(w->seg, page, class);
+
+	if (dl_page_kind(word) != DL_PAGE_LOOSE)
+		return false;
+	for (unsigned i = 0; i < w->seg->classes[class].block_count; i++) {
+		uint8_t state = cell8_load_rlx(&states[i]);
+		if (state != DL_BLOCK_FREE && state != DL_BLOCK_FREED &&
+		    state != DL_BLOCK_UNLINKED)
+			return false;
+	}
+	return true;
+}
 
 static void count_states(struct walk *w, uint64_t page, unsigned class)
 {
@@ -93,6 +110,11 @@ static uint64_t count_page(struct walk *w, uint64_t page, uint64_t limit)
 		if (count > limit - page ||
 		    !durei_bytes_are_backed(seg, page << seg->page_shift, count << seg->page_shift))
 			return 0;
+		if (is_reclaimable(w, page, word)) {
+			w->stretch += count;
+			w->info.backed_bytes += count * page_bytes;
+			return count;
+		}
 		count_states(w, page, dl_page_class(word));
 		if (is_of_this_process(seg, word))
 			w->info.own_bytes += count << seg->page_shift;

@@ -4,10 +4,11 @@
  *
  * Why      The log (tx/log.c) knows words; which words make a block taken or free is known
  *          here. The log calls these functions by name at its end, and when it grows.
- * Rules    [LOGB1] what is done here for a commit are hints and the end of a run's release:
- *                  a death before it loses nothing (mend.c finds RUN_FREEING)
- * Death    settling a commit: as run.c, freeing. Settling an abort: RESERVED blocks of the
- *          dead are free anyway.
+ * Rules    [LOGB1] what is done here for a free that has been carried out are hints, and the end
+ *                  of a run's release: a death before it loses nothing (mend.c finds
+ *                  RUN_FREEING)
+ * Death    after a free: as run.c, freeing. While taking back: RESERVED blocks of the dead are
+ *          free anyway.
  */
 #include <dure/tx.h>
 
@@ -30,42 +31,30 @@ static uint64_t page_of_word(const dure_segment *seg, uint64_t offset)
 	return (offset - seg->super.pages_offset) / 8;
 }
 
-static void settle_commit(struct durei_lane *lane, enum dl_log_kind kind, uint64_t offset,
-			  uint64_t second)
+void durei_log_freed(struct durei_lane *lane, enum dl_log_kind kind, uint64_t offset,
+		     uint64_t second)
 {
 	if (kind == DL_LOG_FREE_RUN)
 		durei_run_release(lane->seg, page_of_word(lane->seg, offset),
 				  dl_page_count(second), DL_PAGE_FREE);
-	if (kind == DL_LOG_FREE)	/* the cursor has counted it: no heir frees it again */
+	else		/* the cursor has counted it: no heir frees it again */
 		durei_block_collect(lane, second);
 }
 
-static void settle_abort(struct durei_lane *lane, enum dl_log_kind kind, uint64_t offset,
+void durei_log_not_taken(struct durei_lane *lane, enum dl_log_kind kind, uint64_t offset,
 			 uint64_t second)
 {
-	if (kind == DL_LOG_TAKE)
-		(void)durei_block_free(lane, second);
-	if (kind == DL_LOG_TAKE_RUN)
-		(void)durei_block_free(lane, page_of_word(lane->seg, offset)
-						     << lane->seg->page_shift);
-}
+	uint64_t block = kind == DL_LOG_TAKE
+				 ? second
+				 : page_of_word(lane->seg, offset) << lane->seg->page_shift;
 
-void durei_log_settle(struct durei_lane *lane, bool committed)
-{
-	durei_log_visit(lane, committed ? settle_commit : settle_abort);
-}
-
-static int check_tx(const dure_tx *tx)
-{
-	return tx && tx->lane && tx->lane->seg && tx->depth
-		       ? 0
-		       : durei_error(EINVAL, "no open transaction (NULL, or ended already)");
+	(void)durei_block_free(lane, block);
 }
 
 int dure_tx_alloc(dure_tx *tx, size_t bytes, size_t align, void **ret)
 {
 	uint64_t offset;
-	int r = check_tx(tx);
+	int r = durei_tx_check(tx);
 
 	if (r == 0)
 		r = durei_block_reserve(tx->lane, bytes, align, &offset);
@@ -82,7 +71,7 @@ int dure_tx_alloc(dure_tx *tx, size_t bytes, size_t align, void **ret)
 
 int dure_tx_free(dure_tx *tx, void *block)
 {
-	int r = check_tx(tx);
+	int r = durei_tx_check(tx);
 
 	if (r < 0)
 		return r;

@@ -59,7 +59,7 @@ void durei_index_unlock(struct durei_index_guard *guard)
 /* When one of these fails, blocks that the log took have been given back with it. */
 static int begin(struct durei_index_guard *guard)
 {
-	return guard->in_tx ? 0 : durei_log_begin(guard->lane);
+	return guard->in_tx ? 0 : durei_log_begin(guard->lane, true);
 }
 
 /* Commits what begin began; within a transaction a failure dooms it. */
@@ -297,7 +297,7 @@ static int swap_entry(struct durei_index_guard *guard, struct cell64 *slot,
 		      struct dl_entry *old, struct dl_entry *entry)
 {
 	struct durei_lane *lane = guard->lane;
-	int r = durei_log_begin(lane);
+	int r = durei_log_begin(lane, true);
 
 	if (r < 0)
 		return r;

@@ -79,11 +79,13 @@ static void check_object(struct walk *walk, const struct dl_object *object, uint
 		DAMAGED(check, "OBJ1", at, "an object's block is too small, or its kind is none");
 		return;
 	}
+	const struct dl_object_notes *notes =
+		(const void *)((const char *)object + dl_object_notes_offset(object->entry.key_bytes));
 	if (!mul_fits(object->element_bytes, object->count, &data) ||
-	    object->data_offset < sizeof *object + object->entry.key_bytes ||
+	    object->data_offset < dl_object_notes_offset(object->entry.key_bytes) + sizeof *notes ||
 	    data > bytes || object->data_offset > bytes - data)
 		DAMAGED(check, "OBJ1", at, "an object's elements do not lie in its block");
-	else if (strcmp((const char *)object->type_name, "dure_map") == 0 &&
+	else if (strncmp((const char *)notes->type_name, "dure_map", sizeof notes->type_name) == 0 &&
 		 object->element_bytes == sizeof(struct dl_map))
 		check_map(check, (const struct dl_map *)(const void *)((const char *)object +
 								       object->data_offset));

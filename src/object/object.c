@@ -122,12 +122,20 @@ static const char *shown_name(const struct wish *wish)
 	return wish->key.kind == DL_OBJECT_ANONYMOUS ? "(anonymous)" : wish->key.data;
 }
 
+static struct dl_object_notes *notes_of(const struct dl_object *object)
+{
+	return (void *)((char *)(uintptr_t)object +
+			dl_object_notes_offset(object->entry.key_bytes));
+}
+
 /* [OBJECT2] */
 static bool is_whole(dure_segment *seg, const struct dl_object *object)
 {
 	uint64_t bytes, start = durei_offset(seg, object);
 
-	return object->data_offset >= sizeof *object && object->element_bytes &&
+	return object->data_offset >= dl_object_notes_offset(object->entry.key_bytes) +
+					      sizeof(struct dl_object_notes) &&
+	       object->element_bytes &&
 	       mul_fits(object->element_bytes, object->count, &bytes) &&
 	       durei_bytes_are_backed(seg, start + object->data_offset, bytes);
 }
@@ -140,10 +148,12 @@ static int check_found(dure_segment *seg, const struct dl_object *object, const 
 			       ? 0
 			       : durei_error(EUCLEAN, "segment %s: object %s does not lie inside it: "
 					     "run dure check", seg->super.name, shown_name(wish));
-	return durei_error(EINVAL, "segment %s: object %s is a %.48s of %" PRIu64 " bytes aligned to "
+	return durei_error(EINVAL, "segment %s: object %s is a %.47s of %" PRIu64 " bytes aligned to "
 			   "%u, not a %s of %" PRIu64 " aligned to %" PRIu64, seg->super.name,
-			   shown_name(wish), object->type_name, object->element_bytes, object->align,
-			   wish->type.name, wish->type.size_bytes, wish->type.align_bytes);
+			   shown_name(wish),
+			   is_whole(seg, object) ? (const char *)notes_of(object)->type_name : "?",
+			   object->element_bytes, object->align, wish->type.name,
+			   wish->type.size_bytes, wish->type.align_bytes);
 }
 
 static void *data_of(const struct dl_object *object)
@@ -197,7 +207,8 @@ static int build(struct durei_lane *lane, const struct durei_index *directory, s
 {
 	dure_segment *seg = lane->seg;
 	uint64_t align = max_u64(wish->type.align_bytes, BLOCK_ALIGN), offset;
-	uint64_t data_offset = align_up(sizeof(struct dl_object) + wish->key.bytes, align);
+	uint64_t data_offset = align_up(dl_object_notes_offset(wish->key.bytes) +
+						sizeof(struct dl_object_notes), align);
 	int r = durei_block_reserve(lane, data_offset + wish->data_bytes, align, &offset);
 
 	if (r < 0)
@@ -217,12 +228,15 @@ static int build(struct durei_lane *lane, const struct durei_index *directory, s
 		.count = wish->count,
 		.align = (uint32_t)wish->type.align_bytes,
 		.data_offset = (uint32_t)data_offset,
-		.created_ns = durei_clock_wall(),
-		.creator_process = durei_process_id(),
 	};
-	memcpy(object->type_name, wish->type.name,
-	       strnlen(wish->type.name, sizeof object->type_name - 1));
 	memcpy(object + 1, wish->key.data, wish->key.bytes);
+	*notes_of(object) = (struct dl_object_notes){
+		.created_ns = durei_clock_wall(),
+		.creator_process = seg->has_slot ? seg->slots[seg->slot].process
+						 : durei_process_id(),
+	};
+	memcpy(notes_of(object)->type_name, wish->type.name,
+	       strnlen(wish->type.name, DL_TYPE_NAME_BYTES - 1));
 	memset(data_of(object), 0, wish->data_bytes);
 	*ret = object;
 	return 0;
@@ -453,9 +467,11 @@ int dure_object_destroy(dure_segment *segment, const char *name, struct dure_typ
 static struct dl_object *object_at(dure_segment *seg, const void *data)
 {
 	uint64_t offset = durei_offset(seg, data), start;
+	struct durei_block block;
 	struct dl_object *object;
 
 	if (offset < seg->mapped_bytes && durei_block_start(seg, offset, &start) &&
+	    durei_block_at(seg, start, &block) && (block.is_live || block.is_reserved) &&
 	    durei_bytes_are_backed(seg, start, sizeof *object)) {
 		object = durei_at(seg, start);
 		if (object->data_offset == offset - start && object->entry.kind > 0 &&
@@ -504,20 +520,21 @@ static void fill_info(dure_segment *seg, const struct dl_object *object,
 		      struct dure_object_info *ret)
 {
 	uint32_t bytes = object->entry.key_bytes;
+	const struct dl_object_notes *notes = notes_of(object);
 
 	*ret = (struct dure_object_info){
 		.sz = sizeof *ret,
 		.kind = object->entry.kind,
-		.creator_process = object->creator_process,
+		.creator_process = notes->creator_process,
 		.count = object->count,
 		.element_bytes = object->element_bytes,
 		.align_bytes = object->align,
-		.created_ns = object->created_ns,
+		.created_ns = notes->created_ns,
 		.ref = { durei_offset(seg, object) + object->data_offset },
 	};
 	if (object->entry.kind != DL_OBJECT_ANONYMOUS && bytes <= DURE_OBJECT_NAME_MAX)
 		memcpy(ret->name, object + 1, bytes);
-	memcpy(ret->type_name, object->type_name, sizeof ret->type_name - 1);
+	memcpy(ret->type_name, notes->type_name, sizeof ret->type_name - 1);
 }
 
 int dure_object_info_of(dure_segment *segment, const void *object, struct dure_object_info *info)
@@ -547,7 +564,8 @@ static int add_to_listing(dure_segment *seg, struct dl_entry *entry, void *conte
 	struct dl_object *object = (struct dl_object *)entry;
 
 	if (!durei_bytes_are_backed(seg, durei_offset(seg, object),
-				    sizeof *object + entry->key_bytes))
+				    dl_object_notes_offset(entry->key_bytes) +
+					    sizeof(struct dl_object_notes)))
 		return 0;
 	if (listing->count == listing->room) {
 		size_t room = listing->room ? listing->room * 2 : 64;

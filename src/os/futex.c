@@ -64,7 +64,7 @@ int64_t durei_clock_now(void)
 
 uint64_t durei_clock_wall(void)
 {
-	return (uint64_t)clock_ns(CLOCK_REALTIME);
+	return (uint64_t)clock_ns(CLOCK_REALTIME_COARSE);
 }
 
 static struct kernel_time kernel_time(int64_t ns)

@@ -18,7 +18,7 @@ struct durei_sleep {
 
 /* CLOCK_MONOTONIC, nanoseconds */
 int64_t durei_clock_now(void);
-/* CLOCK_REALTIME, for people to read; never used to decide anything */
+/* wall clock, to some milliseconds, for people to read; never used to decide anything */
 uint64_t durei_clock_wall(void);
 
 /*

@@ -102,6 +102,8 @@ static int plan_numbers(const struct durei_request *request, const struct durei_
 {
 	const struct dure_segment_options *o = &request->options;
 	uint64_t size = o->size_bytes ? o->size_bytes : DUREI_DEFAULT_BYTES;
+	if (!backing->is_fixed)
+		size = max_u64(size, DUREI_SMALLEST_BYTES);
 	uint64_t max = o->max_bytes ? o->max_bytes : default_max(backing, size);
 	int r = check_sizes(request, size, max);
 

@@ -8,6 +8,8 @@
 #include "segment/backing.h"
 
 #define DUREI_DEFAULT_BYTES (UINT64_C(64) << 20)
+/* less is rounded up: the object directory, and some objects */
+#define DUREI_SMALLEST_BYTES (UINT64_C(64) << 10)
 
 /* Plans a new segment: fills all of *ret but name, times and checksum. -EINVAL -EFBIG */
 int durei_geometry_plan(const struct durei_request *request, const struct durei_backing *backing,

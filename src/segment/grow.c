@@ -182,22 +182,10 @@ int durei_reserve_pages(dure_segment *seg, uint64_t data_bytes)
 	return r < 0 ? durei_no_space(seg, -r, data_bytes) : 0;
 }
 
-int dure_segment_trim(dure_segment *segment, uint64_t *ret_bytes)
+int durei_pages_release(struct durei_lane *lane, uint64_t *ret_bytes)
 {
-	uint64_t done = 0;
-	int r = 0;
-	struct durei_lane *lane = durei_lane_get(segment, &r);
-
-	if (!lane)
-		return r;
-	r = turn_pages(lane, durei_page_limit(segment), DL_PAGE_FREE, DL_PAGE_HOLE,
-		       segment->backing->release, &done);
-	if (r < 0)
-		return durei_error(EOPNOTSUPP, "segment %s: %s cannot give memory back: %s",
-				   segment->super.name, segment->backing->title, strerror(-r));
-	if (ret_bytes)
-		*ret_bytes = done;
-	return 0;
+	return turn_pages(lane, durei_page_limit(lane->seg), DL_PAGE_FREE, DL_PAGE_HOLE,
+			  lane->seg->backing->release, ret_bytes);
 }
 
 /* -- how the memory is kept -------------------------------------------------------------- */

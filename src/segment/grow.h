@@ -16,6 +16,9 @@ int durei_reserve_pages(dure_segment *seg, uint64_t data_bytes);
 /* Backs up to count holes from page on and makes them free pages; how many, or -errno. */
 int durei_pages_back(struct durei_lane *lane, uint64_t page, uint64_t count);
 
+/* Gives the storage of all free pages back; how much. -EOPNOTSUPP */
+int durei_pages_release(struct durei_lane *lane, uint64_t *ret_bytes);
+
 /*
  * A lane is about to change page words: shows it to the gate. Pairs; nests.
  */

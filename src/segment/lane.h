@@ -22,6 +22,7 @@ struct dure_tx {
 	uint32_t depth;			/* nested begins */
 	uint32_t is_doomed;		/* an inner abort or failure: it can only be aborted */
 	uint32_t has_locks;		/* held[] entries that belong to it */
+	uint32_t is_single;		/* one operation of the library, not a transaction */
 	unsigned char *chunk;		/* where the log's current chunk is written */
 	uint64_t chunk_used, chunk_bytes;
 	struct cell64 *chunk_used_cell;

@@ -196,7 +196,8 @@ static uint64_t wanted_limit(const dure_segment *seg, uint64_t size_bytes)
 
 	if (seg->backing->is_fixed)
 		return seg->super.max_bytes;
-	uint64_t bytes = size_bytes ? size_bytes : DUREI_DEFAULT_BYTES;
+	uint64_t bytes = max_u64(size_bytes ? size_bytes : DUREI_DEFAULT_BYTES,
+				 DUREI_SMALLEST_BYTES);
 	return min_u64(seg->super.data_offset + align_up(bytes, page), seg->super.max_bytes);
 }
 
@@ -289,33 +290,39 @@ static int check_wishes(const dure_segment *seg, const struct durei_request *req
 	return 0;
 }
 
+/* As a reader, or with a private view. */
+static int join_to_look(dure_segment *seg)
+{
+	int r = durei_token_take_shared(seg);
+
+	if (r == 0)
+		r = durei_boot_check(seg);
+	if (r == 0 && seg->access == DUREI_ACCESS_VIEW)
+		durei_recover_possessed(seg);
+	return r;
+}
+
+/* As a participant. 0 or DURE_RESTORED */
 static int join(dure_segment *seg, const struct durei_request *request)
 {
-	int r;
+	int r = durei_token_take(seg), restored = 0;
 
-	if (seg->access != DUREI_ACCESS_WRITE) {
-		r = durei_token_take_shared(seg);
-		if (r == 0)
-			r = durei_boot_check(seg);
-		if (r == 0 && seg->access == DUREI_ACCESS_VIEW)
-			durei_recover_possessed(seg);
-		return r;
-	}
-	r = durei_token_take(seg);
 	if (r < 0)
 		return r;
-	if (!seg->backing->has_locks)
-		durei_recover_possessed(seg);
+	if (seg->backing->has_locks)
+		restored = durei_boot_check(seg);
 	else
-		r = durei_boot_check(seg);
-	if (r < 0)
-		return r;
+		durei_recover_possessed(seg);
+	if (restored < 0)
+		return restored;
 	durei_recover_slot(seg);
 	durei_token_describe(seg);
 	seg->grows_by_itself = request->options.flags & DURE_SEGMENT_GROW;
 	if (!seg->backing->is_fixed && request->options.size_bytes)
 		r = durei_grow_to(seg, wanted_limit(seg, request->options.size_bytes));
-	return r < 0 ? r : durei_boot_begin(seg);
+	if (r == 0)
+		r = durei_boot_begin(seg);
+	return r < 0 ? r : restored;
 }
 
 static enum durei_access access_of(const struct durei_request *request)
@@ -349,7 +356,7 @@ static int open_existing(const struct durei_request *request,
 			r = durei_error(EUCLEAN, "segment %s is cut short", request->path);
 	}
 	if (r == 0)
-		r = join(seg, request);
+		r = seg->access == DUREI_ACCESS_WRITE ? join(seg, request) : join_to_look(seg);
 	if (r < 0) {
 		abandon(seg);
 		return r;

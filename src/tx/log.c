@@ -68,7 +68,7 @@ static void start_in_lane(struct durei_lane *lane)
 	tx->block_count = 0;
 }
 
-int durei_log_begin(struct durei_lane *lane)
+int durei_log_begin(struct durei_lane *lane, bool is_single)
 {
 	struct dl_lane *shared = lane->shared;
 
@@ -89,6 +89,7 @@ int durei_log_begin(struct durei_lane *lane)
 		set_state(shared, DL_LOG_ACTIVE, lane->serial);
 	}
 	lane->tx.depth = 1;
+	lane->tx.is_single = is_single;
 	fence_crash();		/* no entry is written over the last log before it is closed */
 	return 0;
 }
@@ -388,7 +389,7 @@ static void carry_out_free(dure_segment *seg, struct dl_lane *lane, const struct
 	cell64_store_rel(&lane->freeing, 0);
 }
 
-/* The frees not yet counted. A `freeing` that is counted already is only cleared. */
+/* For an heir: the frees not yet counted. A `freeing` that is counted is only cleared. */
 static void carry_out_frees(dure_segment *seg, struct dl_lane *lane)
 {
 	uint64_t done = cell64_load_acq(&lane->log_cursor) - 1, seen = 0;
@@ -461,42 +462,63 @@ static void close_log(struct durei_lane *lane)
 }
 
 /*
- * The log is short, and this thread has just written it: nothing to check. This is the path
- * of every single operation.
+ * This thread has just written its log: there is nothing to check. This is the path of every
+ * single operation; calls step for each entry from the chunk at `entries` on.
  */
-static void carry_out_own_sets(struct durei_lane *lane)
+static inline void walk_own(struct durei_lane *lane,
+			    void (*step)(struct durei_lane *lane, const struct entry_view *entry))
 {
 	const uint64_t *entry = (const uint64_t *)(const void *)lane->shared->log;
-	const uint64_t *end = entry + lane->tx.chunk_used / 8;
+	uint64_t used = cell64_load_rlx(&lane->shared->log_used) >> DL_LOG_USED_SHIFT;
+	uint64_t next = cell64_load_rlx(&lane->shared->log_more);
 
-	for (; entry < end; entry += dl_log_words(entry[0], entry[1])) {
-		struct entry_view view = { .kind = dl_log_kind(entry[0]),
-					   .offset = dl_log_offset(entry[0]), .second = entry[1] };
-		carry_out_set(lane->seg, lane->shared, &view);
+	for (;;) {
+		const uint64_t *end = entry + used / 8;
+		for (; entry < end; entry += dl_log_words(entry[0], entry[1])) {
+			struct entry_view view = { .kind = dl_log_kind(entry[0]),
+						   .offset = dl_log_offset(entry[0]),
+						   .second = entry[1] };
+			step(lane, &view);
+		}
+		if (__builtin_expect(!next, 1))
+			return;
+		const struct dl_log_chunk *chunk = durei_at(lane->seg, next);
+		entry = (const uint64_t *)(const void *)(chunk + 1);
+		used = cell64_load_rlx(&chunk->used) >> DL_LOG_USED_SHIFT;
+		next = cell64_load_rlx(&chunk->next);
 	}
 }
 
-static void carry_out_own(struct durei_lane *lane)
+static inline void own_set(struct durei_lane *lane, const struct entry_view *e)
 {
-	struct dl_lane *shared = lane->shared;
+	carry_out_set(lane->seg, lane->shared, e);
+}
 
-	if (lane->tx.chunk_offset)
-		walk_forwards(lane->seg, shared, carry_out_set);
-	else
-		carry_out_own_sets(lane);
-	if (lane->tx.free_count == 0)
+static inline void own_free(struct durei_lane *lane, const struct entry_view *e)
+{
+	uint64_t done = cell64_load_rlx(&lane->shared->log_cursor) - 1;
+
+	if (!is_free_entry(e))
 		return;
-	cell64_store_rel(&shared->log_cursor, 1);		/* step 6 */
-	carry_out_frees(lane->seg, shared);
+	carry_out_free(lane->seg, lane->shared, e, done);
+	durei_log_freed(lane, e->kind, e->offset, e->second);
+}
+
+static inline void own_take_back(struct durei_lane *lane, const struct entry_view *e)
+{
+	if (e->kind == DL_LOG_TAKE || e->kind == DL_LOG_TAKE_RUN)
+		durei_log_not_taken(lane, e->kind, e->offset, e->second);
 }
 
 void durei_log_commit(struct durei_lane *lane)
 {
 	publish_entries(&lane->tx);
 	set_state(lane->shared, DL_LOG_COMMITTED, lane->serial);	/* step 5 */
-	carry_out_own(lane);
-	if (lane->tx.block_count)
-		durei_log_settle(lane, true);
+	walk_own(lane, own_set);
+	if (lane->tx.free_count) {
+		cell64_store_rel(&lane->shared->log_cursor, 1);		/* step 6 */
+		walk_own(lane, own_free);
+	}
 	close_log(lane);
 }
 
@@ -505,26 +527,8 @@ void durei_log_abort(struct durei_lane *lane)
 	publish_entries(&lane->tx);
 	roll_back(lane->seg, lane->shared);
 	if (lane->tx.block_count)
-		durei_log_settle(lane, false);
+		walk_own(lane, own_take_back);
 	close_log(lane);
-}
-
-void durei_log_visit(struct durei_lane *lane,
-		     void (*visit)(struct durei_lane *lane, enum dl_log_kind kind,
-				   uint64_t offset, uint64_t second))
-{
-	struct chunk_view chunk;
-	struct entry_view entry;
-	bool ok;
-
-	publish_entries(&lane->tx);
-	ok = view_lane_chunk(lane->shared, &chunk);
-	while (ok) {
-		for (uint64_t at = 0; view_entry(lane->seg, &chunk, at, &entry);
-		     at += entry.words * 8)
-			visit(lane, entry.kind, entry.offset, entry.second);
-		ok = chunk.next && view_chunk(lane->seg, chunk.next, &chunk);
-	}
 }
 
 void durei_log_hazards(dure_segment *seg, struct durei_hazards *ret)

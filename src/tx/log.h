@@ -12,13 +12,19 @@
 #include "segment/lane.h"
 #include "segment/recover.h"
 
-/* Opens the lane's log. -EDEADLK: it is open already (a signal handler, a longjmp). */
-int durei_log_begin(struct durei_lane *lane);
+/*
+ * Opens the lane's log, for one operation of the library (is_single) or for a transaction.
+ * -EDEADLK: it is open already (a signal handler, a longjmp).
+ */
+int durei_log_begin(struct durei_lane *lane, bool is_single);
 
 static inline bool durei_log_is_open(const struct durei_lane *lane)
 {
 	return lane->tx.depth != 0;
 }
+
+/* 0, or -EINVAL -ESTALE: not an open transaction of this thread */
+int durei_tx_check(const struct dure_tx *tx);
 
 /*
  * Entries. offset is that of the cell or range concerned. Each returns 0, or -ENOSPC when the
@@ -37,11 +43,6 @@ void durei_log_commit(struct durei_lane *lane);
 /* Undoes what was written in place, and closes the log. Blocks taken stay RESERVED. */
 void durei_log_abort(struct durei_lane *lane);
 
-/* Calls visit for each entry of the open log, in order. */
-void durei_log_visit(struct durei_lane *lane,
-		     void (*visit)(struct durei_lane *lane, enum dl_log_kind kind,
-				   uint64_t offset, uint64_t second));
-
 /*
  * The block states whose free by a log is under way: those blocks must not be given out. Taken
  * after the states have been read. [TX4]
@@ -59,10 +60,14 @@ void durei_log_mend(struct durei_mending *mending);
 
 /*
  * Defined in the room above (heap/log_blocks.c): a reserved block for a further chunk, giving
- * it back, and what is to be done for blocks that a log took or freed, before it is closed.
+ * it back; and what is to be done for a block when its free has been carried out, or when the
+ * log that took it is aborted.
  */
-void durei_log_settle(struct durei_lane *lane, bool committed);
 int durei_log_chunk_reserve(struct durei_lane *lane, uint64_t bytes, uint64_t *ret_offset);
 void durei_log_chunk_cancel(struct durei_lane *lane, uint64_t offset);
+void durei_log_freed(struct durei_lane *lane, enum dl_log_kind kind, uint64_t offset,
+		     uint64_t second);
+void durei_log_not_taken(struct durei_lane *lane, enum dl_log_kind kind, uint64_t offset,
+			 uint64_t second);
 
 #endif

@@ -28,7 +28,7 @@ int dure_tx_begin(dure_segment *segment, dure_tx **ret)
 	if (lane->tx.depth) {
 		lane->tx.depth++;
 	} else {
-		r = durei_log_begin(lane);
+		r = durei_log_begin(lane, false);
 		if (r < 0)
 			return r;
 		lane->tx.is_doomed = 0;
@@ -37,11 +37,12 @@ int dure_tx_begin(dure_segment *segment, dure_tx **ret)
 	return 0;
 }
 
-static int check(const dure_tx *tx)
+int durei_tx_check(const dure_tx *tx)
 {
-	if (__builtin_expect(tx && tx->lane && tx->lane->seg && tx->depth, 1))
+	if (__builtin_expect(tx && tx->lane && tx->depth, 1))
 		return 0;
-	return tx && tx->lane && !tx->lane->seg
+	/* a child of fork sees zeros where its parent's transaction is */
+	return tx && !tx->lane
 		       ? durei_error(ESTALE, "the transaction was begun before fork, by the parent")
 		       : durei_error(EINVAL, "no open transaction (NULL, or ended already)");
 }
@@ -49,7 +50,7 @@ static int check(const dure_tx *tx)
 int dure_tx_lock(dure_tx *tx, dure_mutex *mutex, int64_t timeout_ns)
 {
 	struct dl_mutex *m = (struct dl_mutex *)mutex;
-	int r = check(tx);
+	int r = durei_tx_check(tx);
 
 	if (r < 0)
 		return r;
@@ -80,7 +81,7 @@ static int range_in(const dure_tx *tx, const void *start, size_t bytes, uint64_t
 int dure_tx_add(dure_tx *tx, void *start, size_t bytes)
 {
 	uint64_t offset = 0;
-	int r = check(tx);
+	int r = durei_tx_check(tx);
 
 	if (r == 0)
 		r = range_in(tx, start, bytes, &offset);
@@ -90,7 +91,7 @@ int dure_tx_add(dure_tx *tx, void *start, size_t bytes)
 int dure_tx_write(dure_tx *tx, void *to, const void *from, size_t bytes)
 {
 	uint64_t offset = 0, word;
-	int r = check(tx);
+	int r = durei_tx_check(tx);
 
 	if (r == 0)
 		r = range_in(tx, to, bytes, &offset);
@@ -128,7 +129,7 @@ static int abort_all(struct durei_lane *lane)
 
 int dure_tx_commit(dure_tx *tx)
 {
-	int r = check(tx);
+	int r = durei_tx_check(tx);
 
 	if (r < 0)
 		return r;
@@ -148,7 +149,7 @@ int dure_tx_commit(dure_tx *tx)
 
 int dure_tx_abort(dure_tx *tx)
 {
-	int r = check(tx);
+	int r = durei_tx_check(tx);
 
 	if (r < 0)
 		return r;

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * t.h - what the C tests share: cmocka, children that die, segments of one's own
+ */
+#ifndef TESTS_T_H
+#define TESTS_T_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above */
+#include <cmocka.h>
+
+#include <dure.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* it happened; the sentence is shown when not */
+#define T_OK(call)                                                                                \
+	do {                                                                                      \
+		int t_result = (call);                                                            \
+		if (t_result < 0)                                                                 \
+			fail_msg("%s: %d: %s", #call, t_result, dure_last_error());               \
+	} while (0)
+
+/* exactly this result */
+#define T_IS(call, expected)                                                                      \
+	do {                                                                                      \
+		int t_result = (call);                                                            \
+		if (t_result != (expected))                                                       \
+			fail_msg("%s: %d, not %d: %s", #call, t_result, (int)(expected),          \
+				 dure_last_error());                                              \
+	} while (0)
+
+/* it fails with this code, and says why in a sentence that contains the word */
+#define T_FAILS(call, code, word)                                                                 \
+	do {                                                                                      \
+		T_IS(call, code);                                                                 \
+		if (!strstr(dure_last_error(), word))                                             \
+			fail_msg("%s: the sentence \"%s\" does not contain \"%s\"", #call,        \
+				 dure_last_error(), word);                                        \
+	} while (0)
+
+/* a name of this test run's own */
+static inline const char *t_name(void)
+{
+	static char name[64];
+
+	snprintf(name, sizeof name, "test-%d", (int)getpid());
+	return name;
+}
+
+static inline struct dure_segment_options t_options(uint64_t size_bytes)
+{
+	return (struct dure_segment_options){ .sz = sizeof(struct dure_segment_options),
+					      .size_bytes = size_bytes };
+}
+
+static inline dure_segment *t_segment(uint64_t size_bytes)
+{
+	struct dure_segment_options o = t_options(size_bytes);
+	dure_segment *seg;
+
+	dure_segment_remove(t_name(), DURE_REMOVE_FORCE, NULL);
+	T_IS(dure_segment_open(t_name(), DURE_CREATE, &o, &seg), DURE_CREATED);
+	return seg;
+}
+
+static inline void t_close(dure_segment *seg)
+{
+	T_OK(dure_segment_close(seg));
+	dure_segment_remove(t_name(), DURE_REMOVE_FORCE, NULL);
+}
+
+/* clean, to the last block */
+static inline void t_show_finding(const struct dure_finding *finding, void *context)
+{
+	(void)context;
+	print_message("[%s] +0x%llx %s\n", finding->rule, (unsigned long long)finding->offset,
+		      finding->text);
+}
+
+static inline void t_clean(dure_segment *seg)
+{
+	int r = dure_segment_check(seg, NULL, NULL, NULL);
+
+	if (r != 0)
+		dure_segment_check(seg, NULL, t_show_finding, NULL);
+	assert_int_equal(r, 0);
+}
+
+static inline uint64_t t_live_blocks(dure_segment *seg)
+{
+	struct dure_heap_info info = { .sz = sizeof info };
+
+	T_OK(dure_heap_info(seg, &info));
+	return info.live_blocks;
+}
+
+/*
+ * Runs body in a child that may fail without cmocka: the child says where, and exits with 1.
+ * T_CHILD { ... } T_CHILD_END(pid) leaves the pid.
+ */
+#define T_IN_CHILD(condition)                                                                     \
+	do {                                                                                      \
+		if (!(condition)) {                                                               \
+			fprintf(stderr, "child, %s:%d: %s: %s\n", __FILE__, __LINE__, #condition, \
+				dure_last_error());                                               \
+			_exit(1);                                                                 \
+		}                                                                                 \
+	} while (0)
+
+static inline pid_t t_fork(void)
+{
+	fflush(NULL);
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	return pid;
+}
+
+/* the child ended by itself, with status 0 */
+static inline void t_join(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static inline void t_kill(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+}
+
+static inline int64_t t_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline void t_sleep_ms(int ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+
+	while (nanosleep(&t, &t) < 0 && errno == EINTR)
+		;
+}
+
+/* a pipe as a gate between processes */
+static inline void t_signal(int fd)
+{
+	assert_int_equal(write(fd, "x", 1), 1);
+}
+
+static inline void t_await(int fd)
+{
+	char c;
+
+	assert_int_equal(read(fd, &c, 1), 1);
+}
+
+#endif
