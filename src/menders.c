@@ -13,8 +13,10 @@
 #include "segment/recover.h"
 #include "tx/log.h"
 
-static const struct durei_mender log_mender = { .name = "log", .mend = durei_log_mend };
-static const struct durei_mender lock_mender = { .name = "locks", .mend = durei_held_mend };
+static const struct durei_mender log_mender = { .name = "log", .mend = durei_log_mend,
+						.end = durei_log_end };
+static const struct durei_mender lock_mender = { .name = "locks", .mend = durei_held_mend,
+						 .end = durei_held_end };
 static const struct durei_mender gate_mender = { .name = "gate", .mend = durei_gate_mend };
 static const struct durei_mender life_mender = { .name = "life word", .mend = durei_life_mend };
 static const struct durei_mender heap_mender = {

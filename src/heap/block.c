@@ -278,7 +278,10 @@ int durei_log_free(struct durei_lane *lane, uint64_t offset)
 			r = durei_log_write_byte(lane, block.state, DL_BLOCK_DOOMED);
 		return r < 0 ? r : durei_log_add(lane, DL_LOG_FREE, at, offset);
 	}
+	if (!durei_heap_of(lane, &r))
+		return r;
 	durei_claims_mark(lane, block.page, 1);
+	durei_claims_keep(lane, block.page);
 	if (!lane->tx.is_single)
 		r = durei_log_write_word(lane, &seg->pages[block.page],
 					 block.word | DL_PAGE_RUN_DOOMED);
@@ -500,6 +503,8 @@ int dure_block_resize(dure_segment *segment, void *block, size_t bytes, size_t *
 		return durei_not_a_block(segment, block, "dure_block_resize");
 	r = find_used(lane, durei_offset(segment, block), &found);
 	if (r < 0)
+		return r;
+	if (!found.state && !durei_heap_of(lane, &r))
 		return r;
 	if (!found.state)
 		r = durei_run_resize(lane, found.page, found.word, bytes);

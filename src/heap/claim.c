@@ -43,6 +43,24 @@ void durei_pages_count(dure_segment *seg, int64_t change)
 		cell64_raise(&seg->state->pages_high_water, used);
 }
 
+void durei_claims_count(struct durei_lane *lane, uint64_t page, int change)
+{
+	uint64_t bit = page >> lane->seg->claim_shift, mask = UINT64_C(1) << bit % 64;
+	struct durei_heap *heap = lane->heap;
+	struct cell64 *word = &lane->shared->claims[bit / 64];
+
+	heap->owned_in_claim[bit] += (uint32_t)change;
+	if (heap->owned_in_claim[bit] == 0 && !(heap->runs_in_claim[bit / 64] & mask))
+		cell64_store_rel(word, cell64_load_rlx(word) & ~mask);	/* only we write it */
+}
+
+void durei_claims_keep(struct durei_lane *lane, uint64_t page)
+{
+	uint64_t bit = page >> lane->seg->claim_shift;
+
+	lane->heap->runs_in_claim[bit / 64] |= UINT64_C(1) << bit % 64;
+}
+
 static bool is_free_kind(uint64_t word, bool holes_too)
 {
 	enum dl_page_kind kind = dl_page_kind(word);

@@ -67,6 +67,8 @@ struct durei_heap {
 	uint64_t search_group;			/* where to look for a loose page next */
 	uint32_t owned_count;
 	uint32_t owned_max;			/* more are let go */
+	uint32_t owned_in_claim[DL_CLAIM_WORDS * 64];	/* pages owned, per bit of the claims */
+	uint64_t runs_in_claim[DL_CLAIM_WORDS];	/* bits of the claims that runs have needed */
 	uint32_t pressure_seen;
 	struct durei_free frees[];		/* of all stacks */
 };
@@ -143,6 +145,10 @@ uint64_t durei_pages_reclaim(struct durei_lane *lane);
 int durei_run_claim(struct durei_lane *lane, uint64_t count, uint64_t *ret_page);
 /* Takes count pages from page on, for a run that grows: CLAIMED. False: not free. */
 bool durei_run_claim_behind(struct durei_lane *lane, uint64_t page, uint64_t count);
+/* The lane owns a page more or less there: its claims stay as small as what it owns. */
+void durei_claims_count(struct durei_lane *lane, uint64_t page, int change);
+/* A run of the lane is there: when it goes to somebody else, nobody tells us. */
+void durei_claims_keep(struct durei_lane *lane, uint64_t page);
 /* A searched group may have something again. */
 void durei_group_hint(dure_segment *seg, uint64_t page, uint8_t hint);
 void durei_pages_count(dure_segment *seg, int64_t change);

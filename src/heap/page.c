@@ -191,6 +191,7 @@ static struct durei_page *new_private(struct durei_lane *lane, uint64_t number, 
 	page->list = DUREI_LIST_NONE;
 	remember(lane->heap, seg, page, page);
 	lane->heap->owned_count++;
+	durei_claims_count(lane, number, 1);
 	return page;
 }
 
@@ -341,6 +342,7 @@ static void give_up(struct durei_lane *lane, struct durei_page *page)
 	forget(lane, page);
 	cell64_store_rel(&seg->pages[number], dl_page_run(DL_PAGE_RUN_FREEING, lane->id, count));
 	durei_run_release(seg, number, count, DL_PAGE_FREE);
+	durei_claims_count(lane, number, -1);	/* [LANE5]: after the word */
 	durei_busy_end(lane);
 }
 
@@ -356,6 +358,7 @@ static void loosen(struct durei_lane *lane, struct durei_page *page)
 			(has_free ? DL_PAGE_HAS_FREED : seen & DL_PAGE_HAS_FREED);
 	while (!cell64_cas(word, &seen, loose));
 	forget(lane, page);
+	durei_claims_count(lane, number, -1);	/* [LANE5]: after the word */
 	if (loose & DL_PAGE_HAS_FREED)
 		durei_group_hint(seg, number, DL_GROUP_MAYBE_LOOSE);
 }

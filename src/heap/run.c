@@ -83,6 +83,7 @@ int durei_run_reserve(struct durei_lane *lane, uint64_t bytes, uint64_t *ret_off
 	if (r == 0) {
 		cell64_store_rel(&seg->pages[page],
 				 dl_page_run(DL_PAGE_RUN_RESERVED, lane->id, count));
+		durei_claims_keep(lane, page);
 		*ret_offset = page << seg->page_shift;
 	}
 	durei_busy_end(lane);
@@ -114,6 +115,7 @@ static bool resize_reserved(struct durei_lane *lane, uint64_t page, uint64_t wor
 	uint64_t building = dl_page_run(DL_PAGE_RUN_CLAIMED, lane->id, most);
 
 	durei_claims_mark(lane, page, most);
+	durei_claims_keep(lane, page);
 	if (!cell64_cas(&seg->pages[page], &word, building))
 		return false;
 	bool ok = count <= old || durei_run_claim_behind(lane, page + old, count - old);

@@ -74,3 +74,12 @@ void durei_held_mend(struct durei_mending *m)
 	}
 	cell32_store_rel(&m->lane->held_count, 0);
 }
+
+void durei_held_end(struct durei_lane *lane)
+{
+	struct durei_mending m = { .seg = lane->seg, .lane = lane->shared, .id = lane->id,
+				   .generation = lane->generation };
+
+	durei_held_mend(&m);
+	lane->held_count = 0;
+}

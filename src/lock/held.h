@@ -37,5 +37,7 @@ void durei_held_remove(struct durei_lane *lane, int index);
 
 /* Recovery, step 3. */
 void durei_held_mend(struct durei_mending *mending);
+/* A thread ends holding locks. */
+void durei_held_end(struct durei_lane *lane);
 
 #endif

@@ -59,6 +59,14 @@ static bool holds_something(const struct durei_lane *lane)
 	return lane->held_count || lane->tx.depth;
 }
 
+/* [LANEP2] */
+static void end_operations(struct durei_lane *lane)
+{
+	for (unsigned i = 0; durei_menders[i]; i++)
+		if (durei_menders[i]->end)
+			durei_menders[i]->end(lane);
+}
+
 static void detach_all_lanes(void *unused)
 {
 	struct durei_lane *lane = lanes_of_thread, *next;
@@ -71,7 +79,7 @@ static void detach_all_lanes(void *unused)
 		if (!lane->seg)			/* wiped by fork: not ours */
 			continue;
 		if (holds_something(lane))
-			durei_recover_self(lane);
+			end_operations(lane);
 		durei_lane_detach(lane);
 	}
 }

@@ -215,16 +215,3 @@ void durei_recover_possessed(dure_segment *seg)
 	for (unsigned id = 1; id < durei_lane_end(seg); id++)
 		mend_undisputed(seg, (uint16_t)id);
 }
-
-void durei_recover_self(struct durei_lane *lane)
-{
-	struct durei_mending m = {
-		.seg = lane->seg, .lane = lane->shared, .id = lane->id,
-		.generation = lane->generation, .process_is_dead = false,
-	};
-
-	mend(&m);
-	lane->held_count = 0;
-	lane->tx.depth = 0;
-	lane->tx.has_locks = 0;
-}

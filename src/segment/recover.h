@@ -27,6 +27,8 @@ struct durei_mender {
 	int (*format)(struct durei_lane *lane);
 	/* one step of recovery; idempotent, may die, may be begun again by somebody else */
 	void (*mend)(struct durei_mending *mending);
+	/* a living thread ends inside an operation: undo it, as an heir would */
+	void (*end)(struct durei_lane *lane);
 	/* a thread leaves in good order; false: the lane must be kept for its process */
 	bool (*leave)(struct durei_lane *lane);
 	/* the private memory of a lane goes */
@@ -64,8 +66,5 @@ void durei_recover_parked(dure_segment *seg, uint16_t id);
 
 /* In sole possession: every lane found belongs to the dead. */
 void durei_recover_possessed(dure_segment *seg);
-
-/* The calling thread ends inside a transaction or holding locks: as if it had died. */
-void durei_recover_self(struct durei_lane *lane);
 
 #endif

@@ -574,3 +574,11 @@ void durei_log_mend(struct durei_mending *mending)
 	}
 	set_state(lane, DL_LOG_IDLE, serial);
 }
+
+void durei_log_end(struct durei_lane *lane)
+{
+	if (!lane->tx.depth)
+		return;
+	durei_log_abort(lane);
+	lane->tx.has_locks = 0;		/* freed with the others: durei_held_end */
+}

@@ -57,6 +57,8 @@ bool durei_hazards_have(const struct durei_hazards *hazards, uint64_t state_offs
 
 /* Recovery, step 2. */
 void durei_log_mend(struct durei_mending *mending);
+/* A thread ends with its log open. */
+void durei_log_end(struct durei_lane *lane);
 
 /*
  * Defined in the room above (heap/log_blocks.c): a reserved block for a further chunk, giving
