@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * judge.c - the segment before and after: made, and looked at when all are dead
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "torture.h"
+
+static void must(int r, const char *what)
+{
+	if (r >= 0)
+		return;
+	fprintf(stderr, "torture: %s: %s\n", what, dure_last_error());
+	exit(99);
+}
+
+static uint64_t live_blocks(dure_segment *seg)
+{
+	struct dure_check sums = { .sz = sizeof sums };
+
+	must(dure_segment_check(seg, &sums, NULL, NULL), "check");
+	return sums.live_blocks;
+}
+
+/* Tables come with the first keys of their part, and stay: make them all now. */
+static void warm_up(struct torture *t)
+{
+	char name[32];
+	void *object;
+
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof name, "warm-%d", i);
+		must(dure_object_construct(t->seg, name, DURE_TYPE(int), 1, NULL, NULL, &object), name);
+	}
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof name, "warm-%d", i);
+		must(dure_object_destroy(t->seg, name, DURE_TYPE(int), NULL, NULL), name);
+		must(dure_map_add(t->map, &i, sizeof i, 0, NULL), "map");
+		must(dure_map_remove(t->map, &i, sizeof i), "map");
+	}
+}
+
+void torture_begin(struct torture *t)
+{
+	struct dure_segment_options o = { .sz = sizeof o, .size_bytes = 48 << 20,
+					  .max_bytes = 256 << 20 };
+	struct dure_map_options m = { .sz = sizeof m, .partitions = 8 };
+
+	dure_segment_remove(TORTURE_SEGMENT, DURE_REMOVE_FORCE, NULL);
+	must(dure_segment_open(TORTURE_SEGMENT, DURE_CREATE, &o, &t->seg), "creating the segment");
+	must(dure_object_construct(t->seg, "root", DURE_TYPE(struct root), 1, NULL, NULL,
+				   (void **)&t->root), "root");
+	must(dure_map_open(t->seg, "map", DURE_CREATE, &m, &t->map), "map");
+	for (int i = 0; i < ACCOUNTS; i++)
+		t->root->accounts[i].balance = ACCOUNT_START;
+	warm_up(t);
+	must(dure_thread_detach(t->seg), "detach");
+	t->empty_blocks = live_blocks(t->seg);
+}
+
+void torture_end(struct torture *t)
+{
+	dure_map_close(t->map);
+	must(dure_segment_close(t->seg), "close");
+	dure_segment_remove(TORTURE_SEGMENT, DURE_REMOVE_FORCE, NULL);
+}
+
+uint64_t torture_progress(const struct torture *t)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < PLACES; i++)
+		sum += __atomic_load_n(&t->root->done[i], __ATOMIC_RELAXED);
+	return sum;
+}
+
+uint64_t torture_longest_ns(const struct torture *t)
+{
+	uint64_t longest = 0;
+
+	for (int i = 0; i < PLACES; i++)
+		if (t->root->longest_ns[i] > longest)
+			longest = t->root->longest_ns[i];
+	return longest;
+}
+
+static int wrong(const char *what, uint64_t is, uint64_t should_be)
+{
+	fprintf(stderr, "torture: %s: %" PRIu64 ", should be %" PRIu64 "\n", what, is, should_be);
+	return -1;
+}
+
+static int judge_money(const struct torture *t)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < ACCOUNTS; i++)
+		sum += t->root->accounts[i].balance;
+	return sum == ACCOUNTS * ACCOUNT_START
+		       ? 0
+		       : wrong("the money", sum, (uint64_t)ACCOUNTS * ACCOUNT_START);
+}
+
+static int judge_node(const struct torture *t, const struct node *node)
+{
+	const unsigned char *bytes = (const unsigned char *)(node + 1);
+	size_t size;
+
+	if (dure_block_size(t->seg, node, &size) < 0 || size < sizeof *node + node->bytes)
+		return wrong("a block's size", size, sizeof *node + node->bytes);
+	for (uint64_t i = 0; i < node->bytes; i++)
+		if (bytes[i] != (node->filling & 0xff))
+			return wrong("a byte of a block", bytes[i], node->filling & 0xff);
+	return 0;
+}
+
+/* Adds the blocks of all lists to *count. */
+static int judge_lists(const struct torture *t, uint64_t *count)
+{
+	for (int i = 0; i < LISTS; i++) {
+		uint64_t length = 0;
+		for (dure_ref at = t->root->lists[i].first; at.offset;) {
+			const struct node *node = dure_ref_get(t->seg, at, sizeof *node);
+			if (!node || judge_node(t, node) < 0)
+				return -1;
+			if (++length > 1000)
+				return wrong("a list's length", length, 41);
+			at = node->next;
+		}
+		*count += length;
+	}
+	return 0;
+}
+
+struct objects {
+	uint64_t blocks;
+	int pairs[NAMES / 2];
+	int is_wrong;
+};
+
+static int add_object(const struct dure_object_info *info, void *context)
+{
+	struct objects *o = context;
+	unsigned pair;
+	char letter;
+
+	if (sscanf(info->name, "pair-%u-%c", &pair, &letter) == 2 && pair < NAMES / 2)
+		o->pairs[pair] += letter == 'a' ? 1 : 100;
+	else if (strncmp(info->name, "thing-", 6) != 0)
+		return 0;		/* one of the fixed ones */
+	o->blocks += 2;			/* the object, and the part it owns */
+	return 0;
+}
+
+static int judge_objects(const struct torture *t, uint64_t *count)
+{
+	struct objects o = { 0 };
+
+	if (dure_object_list(t->seg, add_object, &o) != 0)
+		return wrong("the list of objects", 1, 0);
+	for (int i = 0; i < NAMES / 2; i++)
+		if (o.pairs[i] != 0 && o.pairs[i] != 101)
+			return wrong("a pair of objects", (uint64_t)o.pairs[i], 101);
+	*count += o.blocks;
+	return 0;
+}
+
+static int add_value(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	int64_t v;
+
+	(void)key;
+	(void)key_bytes;
+	memcpy(&v, value, sizeof v);
+	*(int64_t *)context += v;
+	return 0;
+}
+
+static int judge_map(const struct torture *t, uint64_t *count)
+{
+	int64_t sum = 0;
+
+	must(dure_map_each(t->map, add_value, &sum), "map_each");
+	*count += dure_map_count(t->map);
+	return sum == 0 ? 0 : wrong("the map's sum", (uint64_t)sum, 0);
+}
+
+static void show_finding(const struct dure_finding *f, void *context)
+{
+	(void)context;
+	fprintf(stderr, "torture: [%s] +%#" PRIx64 " %s\n", f->rule, f->offset, f->text);
+}
+
+int torture_judge(struct torture *t)
+{
+	struct dure_check sums = { .sz = sizeof sums };
+	uint64_t expected = t->empty_blocks;
+
+	must(dure_segment_recover(t->seg), "recover");
+	must(dure_thread_detach(t->seg), "detach");
+	if (dure_segment_check(t->seg, &sums, show_finding, NULL) != 0)
+		return -1;
+	if (judge_money(t) < 0 || judge_lists(t, &expected) < 0 || judge_objects(t, &expected) < 0 ||
+	    judge_map(t, &expected) < 0)
+		return -1;
+	if (sums.live_blocks != expected)
+		return wrong("live blocks", sums.live_blocks, expected);
+	if (sums.reserved_blocks)
+		return wrong("reserved blocks of the dead", sums.reserved_blocks, 0);
+	return 0;
+}

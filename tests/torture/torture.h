@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * torture.h - what the tortured do, and how they are judged
+ */
+#ifndef TESTS_TORTURE_TORTURE_H
+#define TESTS_TORTURE_TORTURE_H
+
+#include <dure.h>
+
+#define TORTURE_SEGMENT "torture"
+
+enum {
+	ACCOUNTS = 32,
+	ACCOUNT_START = 1000,
+	LISTS = 16,
+	NAMES = 64,
+	MAP_KEYS = 500,
+	COUNTERS = 8,
+	PLACES = 64,
+};
+
+struct account {
+	dure_mutex lock;
+	uint64_t balance;
+};
+
+/* blocks linked by refs; each block knows its neighbour's content by its own number */
+struct list {
+	dure_mutex lock;
+	dure_ref first;
+	uint64_t length;
+};
+
+struct node {
+	dure_ref next;
+	uint64_t bytes;			/* of filling behind it */
+	uint64_t filling;
+};
+
+/* two words changed under a lock, without a transaction: mended after a death */
+struct counter {
+	dure_mutex lock;
+	uint64_t a, b;
+};
+
+struct root {
+	struct account accounts[ACCOUNTS];
+	struct list lists[LISTS];
+	struct counter counters[COUNTERS];
+	uint64_t done[PLACES];		/* operations, per place of a worker */
+	uint64_t longest_ns[PLACES];
+};
+
+struct torture {
+	dure_segment *seg;
+	struct root *root;
+	dure_map *map;
+	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
+};
+
+/* a fresh segment with everything in it; exits with 99 when that fails */
+void torture_begin(struct torture *t);
+void torture_end(struct torture *t);
+
+/* works until it is killed */
+void torture_work(struct torture *t, unsigned place, uint64_t seed) __attribute__((noreturn));
+
+/* all workers are dead: recovers, and looks at everything. 0, or -1 with the reason on stderr */
+int torture_judge(struct torture *t);
+
+uint64_t torture_progress(const struct torture *t);
+uint64_t torture_longest_ns(const struct torture *t);
+
+#endif
