@@ -341,21 +341,29 @@ static int copy_range(int from, int to, uint64_t offset, uint64_t bytes)
 	return 0;
 }
 
-int durei_file_copy(int from, int to)
+int durei_file_copy(int from, int to, uint64_t first)
 {
 	struct durei_file_facts facts = { 0 };
 	int r = durei_file_stat(from, &facts);
 
 	if (r == 0)
 		r = durei_file_truncate(to, facts.size_bytes);
-	for (off_t at = 0; r == 0;) {
-		off_t data = lseek(from, at, SEEK_DATA);
-		if (data < 0)
-			return errno == ENXIO ? 0 : -errno;
-		at = lseek(from, data, SEEK_HOLE);
-		if (at < 0)
+	for (uint64_t at = first; r == 0 && at < facts.size_bytes;) {
+		off_t data = lseek(from, (off_t)at, SEEK_DATA);
+		uint64_t start = data < 0 ? facts.size_bytes : (uint64_t)data;
+		if (data < 0 && errno != ENXIO)
 			return -errno;
-		r = copy_range(from, to, (uint64_t)data, (uint64_t)(at - data));
+		if (start > at)
+			r = durei_file_release(to, at, start - at);
+		if (r == -EOPNOTSUPP)		/* a file system without holes */
+			r = copy_range(from, to, at, start - at);
+		if (r < 0 || start >= facts.size_bytes)
+			break;
+		off_t end = lseek(from, data, SEEK_HOLE);
+		if (end < 0)
+			return -errno;
+		at = (uint64_t)end;
+		r = copy_range(from, to, start, at - start);
 	}
 	return r;
 }

@@ -72,8 +72,8 @@ int durei_file_sync_directory(const char *path_of_entry);
 /* all bytes, or an error; a short file is -ENODATA */
 int durei_file_read_at(int fd, void *buffer, size_t bytes, uint64_t offset);
 int durei_file_write_at(int fd, const void *buffer, size_t bytes, uint64_t offset);
-/* copies what is no hole, at the same offsets, and makes `to` as long */
-int durei_file_copy(int from, int to);
+/* makes `to` as long as `from`, and from the offset first on the same: holes, too */
+int durei_file_copy(int from, int to, uint64_t first);
 
 /* a whole small file of /proc or /sys as text; returns its length */
 int durei_file_read_text(const char *path, char *text, size_t text_bytes);

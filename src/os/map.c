@@ -216,6 +216,7 @@ int durei_sysv_stat(int id, struct durei_sysv_facts *ret)
 	*ret = (struct durei_sysv_facts){
 		.size_bytes = ds.shm_segsz,
 		.attached = ds.shm_nattch,
+		.changed_s = (uint64_t)ds.shm_ctime,
 		.creator = (uint32_t)ds.shm_cpid,
 		.mode = (uint32_t)ds.shm_perm.mode & 0777,
 		.owner = (uint32_t)ds.shm_perm.uid,

@@ -50,6 +50,7 @@ uint64_t durei_huge_page_bytes(void);
 struct durei_sysv_facts {
 	uint64_t size_bytes;
 	uint64_t attached;		/* processes that have it mapped */
+	uint64_t changed_s;		/* made, or its mode set: wall clock, seconds */
 	uint32_t creator;		/* pid as the kernel shows it to us */
 	uint32_t mode;
 	uint32_t owner;

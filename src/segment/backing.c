@@ -81,6 +81,15 @@ int durei_backing_choose(struct durei_request *request, const struct durei_backi
 	return backing->prepare(request);
 }
 
+bool durei_is_in_use(int fd)
+{
+	uint64_t found;
+
+	return durei_byte_first_locked(fd, DL_LOCK_SLOTS, DL_SLOTS_MAX, &found) == 1 ||
+	       durei_byte_is_locked(fd, DL_LOCK_READERS) == 1 ||
+	       durei_byte_is_locked(fd, DL_LOCK_FROZEN) == 1;
+}
+
 int durei_path_error(const struct durei_request *request, const char *verb, int code)
 {
 	const char *path = request->path;

@@ -38,6 +38,8 @@ struct durei_backing {
 	int (*make)(dure_segment *seg, const struct durei_request *request, uint64_t bytes);
 	/* gives it its name in one step; -EEXIST */
 	int (*publish)(dure_segment *seg, const struct durei_request *request);
+	/* takes back what make has made, when the rest failed; may be NULL */
+	void (*unmake)(dure_segment *seg);
 	/* finds an existing one: sets fd, sysv_id, path; -ENOENT */
 	int (*find)(dure_segment *seg, const struct durei_request *request);
 	/* reads the super block of what was found, before anything is mapped */
@@ -98,12 +100,16 @@ int durei_backing_remember(dure_segment *seg, const char *path);
  */
 int durei_admin_lock(int fd, const char *path);
 
+/* does anybody use the segment whose locks are on this file: participants, readers, a view */
+bool durei_is_in_use(int fd);
+
 /* how an error of open(2) or the like on the request's path is said; returns -code */
 int durei_path_error(const struct durei_request *request, const char *verb, int code);
 
 /* a nameless file made complete by one link, shared by all kinds that are files */
 int durei_new_file(dure_segment *seg, const struct durei_request *request);
-int durei_name_file(dure_segment *seg, const struct durei_request *request);
+/* names it path; -EEXIST */
+int durei_name_file(dure_segment *seg, const struct durei_request *request, const char *path);
 uint64_t durei_grain_small(const struct durei_request *request);
 
 #endif

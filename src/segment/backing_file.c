@@ -11,8 +11,8 @@
  *          1 a nameless file             nothing                       the kernel
  *          2 link                        the complete segment          its next user
  *          where there is no O_TMPFILE:
- *          1 a file .dure-new-...        that file, unlocked           durei_new_file of
- *                                                                      the next creator
+ *          1 a file .dure-new-...        that file, unlocked           leftovers.c, for the
+ *                                                                      next creator
  *          2 link                        both names, one segment       the same
  */
 #include <fcntl.h>
@@ -25,8 +25,7 @@
 #include "os/map.h"
 #include "os/self.h"
 #include "segment/backing.h"
-
-#define NEW_PREFIX ".dure-new-"
+#include "segment/leftovers.h"
 
 static bool is_portable(const char *name)
 {
@@ -103,50 +102,15 @@ static int prepare_memory_file(struct durei_request *request)
 
 /* -- making ------------------------------------------------------------------------------ */
 
-static void directory_of(const char *path, char *directory, size_t bytes)
-{
-	const char *slash = strrchr(path, '/');
-	size_t n = slash ? (size_t)(slash - path) : 0;
-
-	snprintf(directory, bytes, "%.*s", (int)n, path);
-	if (!n)
-		snprintf(directory, bytes, "%s", slash ? "/" : ".");
-}
-
-/* Removes half-made files of dead creators: a living one keeps a lock on its file. */
-static int sweep_new_file(const char *name, void *context)
-{
-	const char *directory = context;
-	char path[1024];
-
-	if (strncmp(name, NEW_PREFIX, strlen(NEW_PREFIX)) != 0)
-		return 0;
-	snprintf(path, sizeof path, "%s/%s", directory, name);
-	int fd = durei_file_open(path, O_RDWR | O_NOFOLLOW, 0);
-	if (fd < 0)
-		return 0;
-	if (durei_byte_lock(fd, DL_LOCK_ADMIN, true) == 0)
-		durei_file_unlink(path);
-	durei_file_close(fd);
-	return 0;
-}
-
 /* File systems without O_TMPFILE: a name nobody opens, locked while its maker lives. */
 static int new_file_with_name(dure_segment *seg, const char *directory)
 {
 	char path[1024];
-	uint64_t random;
+	uint32_t number;
 
-	durei_directory_visit(directory, sweep_new_file, (void *)(uintptr_t)directory);
-	int r = durei_random(&random, sizeof random);
-	if (r < 0)
-		return r;
-	snprintf(path, sizeof path, "%s/" NEW_PREFIX "%016" PRIx64, directory, random);
-	seg->fd = durei_file_open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
-	if (seg->fd < 0)
-		return seg->fd;
-	r = durei_byte_lock(seg->fd, DL_LOCK_ADMIN, true);
-	return r < 0 ? r : durei_backing_remember(seg, path);
+	durei_leftovers_sweep(directory);
+	seg->fd = durei_new_locked_file(directory, "", path, sizeof path, &number);
+	return seg->fd < 0 ? seg->fd : durei_backing_remember(seg, path);
 }
 
 int durei_new_file(dure_segment *seg, const struct durei_request *request)
@@ -154,7 +118,7 @@ int durei_new_file(dure_segment *seg, const struct durei_request *request)
 	char directory[sizeof request->path];
 	int r;
 
-	directory_of(request->path, directory, sizeof directory);
+	durei_directory_of(request->path, directory, sizeof directory);
 	seg->fd = durei_file_temporary(directory);
 	r = seg->fd == -EOPNOTSUPP ? new_file_with_name(seg, directory)
 	    : seg->fd < 0	   ? seg->fd
@@ -165,18 +129,22 @@ int durei_new_file(dure_segment *seg, const struct durei_request *request)
 	return r < 0 ? durei_path_error(request, "create", -r) : 0;
 }
 
-int durei_name_file(dure_segment *seg, const struct durei_request *request)
+int durei_name_file(dure_segment *seg, const struct durei_request *request, const char *path)
 {
 	bool has_name = strcmp(seg->path, request->path) != 0;
-	int r = has_name ? durei_file_rename(seg->path, request->path, false)
-			 : durei_file_link(seg->fd, request->path);
+	int r = has_name ? durei_file_rename(seg->path, path, false) : durei_file_link(seg->fd, path);
 
 	if (r < 0)
 		return r == -EEXIST ? durei_error_plain(EEXIST)
 				    : durei_path_error(request, "name", -r);
 	if (has_name)
 		durei_byte_unlock(seg->fd, DL_LOCK_ADMIN);
-	return durei_backing_remember(seg, request->path);
+	return durei_backing_remember(seg, path);
+}
+
+static int publish_file(dure_segment *seg, const struct durei_request *request)
+{
+	return durei_name_file(seg, request, request->path);
 }
 
 static int make_file(dure_segment *seg, const struct durei_request *request, uint64_t bytes)
@@ -372,7 +340,7 @@ const struct durei_backing durei_backing_posix = {
 	.kind = DURE_BACKING_POSIX, .title = "POSIX shared memory", .lifetimes = KERNEL,
 	.default_lifetime = DURE_LIFETIME_KERNEL, .is_sparse = true, .grows = true,
 	.has_locks = true, .prepare = prepare_posix, .make = make_file,
-	.publish = durei_name_file, .find = find_file, .read_super = read_super,
+	.publish = publish_file, .find = find_file, .read_super = read_super,
 	.map = map_file, .unmap = unmap_file, .reserve = reserve_file, .release = release_file,
 	.backed_bytes = backed_bytes_of_file, .open_lock_file = open_lock_file,
 	.grain_bytes = durei_grain_small,
@@ -382,7 +350,7 @@ const struct durei_backing durei_backing_file = {
 	.kind = DURE_BACKING_FILE, .title = "a mapped file", .lifetimes = FILESYSTEM,
 	.default_lifetime = DURE_LIFETIME_FILESYSTEM, .is_sparse = true, .grows = true,
 	.has_locks = true, .prepare = prepare_path, .make = make_file,
-	.publish = durei_name_file, .find = find_file, .read_super = read_super,
+	.publish = publish_file, .find = find_file, .read_super = read_super,
 	.map = map_file, .unmap = unmap_file, .reserve = reserve_file, .release = release_file,
 	.backed_bytes = backed_bytes_of_file, .open_lock_file = open_lock_file,
 	.grain_bytes = durei_grain_small,
@@ -392,7 +360,7 @@ const struct durei_backing durei_backing_huge = {
 	.kind = DURE_BACKING_HUGE, .title = "a hugetlbfs file", .lifetimes = KERNEL,
 	.default_lifetime = DURE_LIFETIME_KERNEL, .is_sparse = false, .grows = false,
 	.has_locks = true, .prepare = prepare_huge, .make = make_file,
-	.publish = durei_name_file, .find = find_file, .read_super = read_super,
+	.publish = publish_file, .find = find_file, .read_super = read_super,
 	.map = map_file, .unmap = unmap_file, .reserve = reserve_huge, .release = release_file,
 	.backed_bytes = backed_bytes_of_file, .open_lock_file = open_lock_file,
 	.grain_bytes = grain_huge,

@@ -17,12 +17,20 @@
  *                  without magic while holding ADMIN knows that its maker is dead.
  *          [SYSV2] a name whose id is gone, or is another segment's, is stale; it is replaced
  *                  under the ADMIN byte of its lock file, after looking again
+ *          [SYSV3] without a key of the caller's, a note says under which key the segment is
+ *                  being made (leftovers.c); IPC_RMID makes that key nobody's again
  * Death    by name, after step      is left behind                 who mends it
- *          1 shmget                 a segment nobody can find      nobody: the window before
- *                                                                  2 is two system calls
- *          2 shmat, IPC_RMID        nothing                        the kernel
- *          3 lock file              an empty file                  the next creator, dure ls
- *          4 link                   complete                       its next user
+ *          1 note                   an unlocked note               leftovers.c, for the next
+ *                                                                  creator
+ *          2 shmget                 note and segment               the same
+ *          3 shmat, IPC_RMID        note                           the kernel, and the same
+ *          4 lock file              an empty file                  the same
+ *          5 link                   complete                       its next user
+ *          by id, after step
+ *          1, 2                     as above
+ *          3 lock file              note, segment, empty file      leftovers.c
+ *          4 magic                  complete, and the note         its next user; leftovers.c
+ *                                                                  takes the note away
  *          by key, after step
  *          1 lock file, ADMIN       an empty file                  the next opener uses it
  *          2 shmget                 a segment without magic        the next opener, [SYSV1]
@@ -38,6 +46,7 @@
 #include "os/map.h"
 #include "os/self.h"
 #include "segment/backing.h"
+#include "segment/leftovers.h"
 
 static int prepare_sysv(struct durei_request *request)
 {
@@ -116,17 +125,64 @@ static int attach(dure_segment *seg, int id)
 
 /* -- by key or id ------------------------------------------------------------------------ */
 
+static int begin_note(dure_segment *seg, const struct durei_request *request, int32_t *ret_key)
+{
+	char directory[sizeof request->path], path[sizeof directory + 64];
+	int fd;
+
+	durei_directory_of(request->path, directory, sizeof directory);
+	durei_leftovers_sweep(directory);
+	fd = durei_note_begin(directory, path, sizeof path, ret_key);
+	if (fd < 0)
+		return fd;
+	seg->note_path = strdup(path);
+	seg->note_fd = fd;
+	if (seg->note_path)
+		return 0;
+	durei_file_unlink(path);
+	durei_file_close(fd);
+	return -ENOMEM;
+}
+
+static void end_note(dure_segment *seg)
+{
+	if (!seg->note_path)
+		return;
+	durei_file_unlink(seg->note_path);
+	durei_file_close(seg->note_fd);
+	free(seg->note_path);
+	seg->note_path = NULL;
+}
+
 static int new_sysv(dure_segment *seg, const struct durei_request *request, uint64_t bytes)
 {
 	const struct dure_segment_options *o = &request->options;
-	int id = durei_sysv_get(o->key, bytes, o->mode, true, o->flags & DURE_SEGMENT_HUGE);
+	int32_t key = o->key;
+	int r = key ? 0 : begin_note(seg, request, &key);	/* [SYSV3] */
 
+	if (r < 0)
+		return r;
+	int id = durei_sysv_get(key, bytes, o->mode, true, o->flags & DURE_SEGMENT_HUGE);
 	if (id < 0)
 		return id;
-	int r = attach(seg, id);
+	r = attach(seg, id);
 	if (r < 0 || o->lifetime == DURE_LIFETIME_PROCESS)
 		durei_sysv_remove(id);	/* doomed: goes with the last attachment */
+	else
+		seg->sysv_is_new = true;
+	if (o->lifetime == DURE_LIFETIME_PROCESS)
+		end_note(seg);
 	return r;
+}
+
+/* The creation failed later. A key's lock file stays: somebody may be waiting for its lock. */
+static void unmake_sysv(dure_segment *seg)
+{
+	if (seg->sysv_is_new)
+		durei_sysv_remove(seg->sysv_id);
+	if (seg->sysv_is_new && seg->note_path && seg->path)
+		durei_file_unlink(seg->path);
+	end_note(seg);
 }
 
 /* [SYSV1]: with ADMIN held, a segment without magic has no living maker. */
@@ -187,6 +243,8 @@ static int publish_sysv(dure_segment *seg, const struct durei_request *request)
 {
 	if (request->options.key)
 		durei_byte_unlock(seg->fd, DL_LOCK_ADMIN);
+	end_note(seg);
+	seg->sysv_is_new = false;
 	return 0;
 }
 
@@ -287,7 +345,10 @@ static bool link_is_alive(const struct link_target *target)
 	       nonce_of(&super) == target->nonce;
 }
 
-/* [SYSV2]: takes a stale name away; somebody else may have done it meanwhile. */
+/*
+ * [SYSV2]: takes a stale name away; somebody else may have done it meanwhile. In another IPC
+ * namespace the memory may be there, and in use: the locks on the file say so.
+ */
 static void remove_stale_link(const char *path, const struct link_target *stale)
 {
 	struct link_target now;
@@ -297,7 +358,8 @@ static void remove_stale_link(const char *path, const struct link_target *stale)
 		durei_file_close(fd);
 		return;
 	}
-	if (read_link(path, &now) == 0 && strcmp(now.path, stale->path) == 0) {
+	if (read_link(path, &now) == 0 && strcmp(now.path, stale->path) == 0 &&
+	    (fd < 0 || !durei_is_in_use(fd))) {
 		durei_file_unlink(path);
 		durei_file_unlink(stale->path);
 	}
@@ -326,16 +388,16 @@ static int publish_link(dure_segment *seg, const struct durei_request *request)
 
 	snprintf(lock_path, sizeof lock_path, "%s.sysv-%d-%016" PRIx64, request->path,
 		 seg->sysv_id, nonce_of(&seg->super));
-	r = durei_file_link(seg->fd, lock_path);
+	r = durei_name_file(seg, request, lock_path);
 	if (r < 0)
-		return durei_path_error(request, "name", -r);
+		return r;
 	r = durei_file_symlink(strrchr(lock_path, '/') + 1, request->path);
 	if (r < 0) {
 		durei_file_unlink(lock_path);
 		return r == -EEXIST ? durei_error_plain(EEXIST)
 				    : durei_path_error(request, "name", -r);
 	}
-	return durei_backing_remember(seg, lock_path);
+	return 0;
 }
 
 static int find_link(dure_segment *seg, const struct durei_request *request)
@@ -429,17 +491,18 @@ const struct durei_backing durei_backing_sysv = {
 	.kind = DURE_BACKING_SYSV, .title = "System V shared memory",
 	.lifetimes = KERNEL | PROCESS, .default_lifetime = DURE_LIFETIME_KERNEL,
 	.is_sparse = true, .grows = false, .has_locks = true, .prepare = prepare_sysv,
-	.make = make_sysv, .publish = publish_sysv, .find = find_sysv, .read_super = read_super,
-	.map = map_sysv, .unmap = unmap_sysv, .reserve = reserve_sysv, .release = release_sysv,
-	.backed_bytes = backed_bytes_of_sysv, .open_lock_file = open_sysv_lock_file,
-	.grain_bytes = grain_sysv,
+	.make = make_sysv, .publish = publish_sysv, .unmake = unmake_sysv, .find = find_sysv,
+	.read_super = read_super, .map = map_sysv, .unmap = unmap_sysv, .reserve = reserve_sysv,
+	.release = release_sysv, .backed_bytes = backed_bytes_of_sysv,
+	.open_lock_file = open_sysv_lock_file, .grain_bytes = grain_sysv,
 };
 
 const struct durei_backing durei_backing_link = {
 	.kind = DURE_BACKING_SYSV, .title = "memory of process lifetime", .lifetimes = PROCESS,
 	.default_lifetime = DURE_LIFETIME_PROCESS, .is_sparse = true, .grows = true,
 	.has_locks = true, .prepare = prepare_link, .make = make_link, .publish = publish_link,
-	.find = find_link, .read_super = read_super, .map = map_sysv, .unmap = unmap_sysv,
-	.reserve = reserve_sysv, .release = release_sysv, .backed_bytes = backed_bytes_of_sysv,
-	.open_lock_file = open_sysv_lock_file, .grain_bytes = grain_sysv,
+	.unmake = unmake_sysv, .find = find_link, .read_super = read_super, .map = map_sysv,
+	.unmap = unmap_sysv, .reserve = reserve_sysv, .release = release_sysv,
+	.backed_bytes = backed_bytes_of_sysv, .open_lock_file = open_sysv_lock_file,
+	.grain_bytes = grain_sysv,
 };

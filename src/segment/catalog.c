@@ -8,7 +8,9 @@
  *          [CAT2] in use is asked under the ADMIN byte, after which only the name goes
  * Death    removing, after step      is left behind                   who mends it
  *          1 ADMIN                   nothing                          the kernel
- *          2 link removed            an empty lock file without link  dure_segment_list shows it
+ *          2 link removed            an empty lock file without link  leftovers.c
+ *          2 file removed            its checkpoint, which is a       who removes it, or uses it
+ *                                    segment by itself
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -62,19 +64,10 @@ int dure_segment_exists(const char *name, const struct dure_segment_options *opt
 	return r < 0 ? r : 1;
 }
 
-/* Attached writers, readers, or a view. */
-static bool is_in_use(const dure_segment *seg)
-{
-	uint64_t found;
-
-	return durei_byte_first_locked(seg->fd, DL_LOCK_SLOTS, DL_SLOTS_MAX, &found) == 1 ||
-	       durei_byte_is_locked(seg->fd, DL_LOCK_READERS) == 1 ||
-	       durei_byte_is_locked(seg->fd, DL_LOCK_FROZEN) == 1;
-}
-
 /* Step 2, for each way a segment can have a name. */
 static int remove_names(const dure_segment *seg, const struct durei_request *request)
 {
+	static const char *const images[] = { ".checkpoint", ".checkpoint-new" };
 	char path[600];
 	int r = 0;
 
@@ -86,9 +79,10 @@ static int remove_names(const dure_segment *seg, const struct durei_request *req
 		return durei_path_error(request, "remove", -r);
 	if (strcmp(seg->path, request->path) != 0)
 		(void)durei_file_unlink(seg->path);		/* a link's lock file */
-	snprintf(path, sizeof path, "%s.checkpoint", request->path);
-	if (seg->super.lifetime == DURE_LIFETIME_FILESYSTEM)
+	for (int i = 0; i < 2 && seg->super.lifetime == DURE_LIFETIME_FILESYSTEM; i++) {
+		snprintf(path, sizeof path, "%s%s", request->path, images[i]);
 		(void)durei_file_unlink(path);
+	}
 	return 0;
 }
 
@@ -103,7 +97,7 @@ static int remove_segment(dure_segment *seg, const struct durei_request *request
 	if (fd < 0)
 		return durei_path_error(request, "remove", -fd);
 	r = durei_admin_lock(fd, request->path);
-	if (r == 0 && !(flags & DURE_REMOVE_FORCE) && is_in_use(seg))
+	if (r == 0 && !(flags & DURE_REMOVE_FORCE) && durei_is_in_use(seg->fd))
 		r = durei_error(EBUSY, "segment %s is in use: dure show tells by whom; "
 				"DURE_REMOVE_FORCE removes its name all the same", request->path);
 	if (r == 0)

@@ -15,6 +15,8 @@
  *          [CKPT3] both change under the ADMIN byte; who opens has its slot lock before, so
  *                  the last user sees it
  *          [CKPT4] an image replaces the previous one by rename, after fsync
+ *          [CKPT5] restoring copies the page with dl_state last, and not its is_clean: until
+ *                  the boot id is set, the file is unclean and of another boot
  * Death    checkpoint, after step     is left behind                   who mends it
  *          1 gate shut                a shut gate                      durei_gate_mend
  *          2 nameless image           nothing                          the kernel
@@ -121,6 +123,22 @@ static int check_image(dure_segment *seg, int fd, const char *path)
 	return r;
 }
 
+static int copy_content(int from, int to)			/* [CKPT5] */
+{
+	_Alignas(64) unsigned char page[DL_SUPER_BYTES];
+	struct dl_state *state = (struct dl_state *)(void *)(page + DL_STATE_OFFSET);
+	int r = durei_file_copy(from, to, sizeof page);
+
+	if (r == 0)
+		r = durei_file_read_at(from, page, sizeof page, 0);
+	if (r < 0)
+		return r;
+	cell64_store_rel(&state->is_clean, 0);
+	cell64_store_rel(&state->boot_low, 0);
+	cell64_store_rel(&state->boot_high, 0);
+	return durei_file_write_at(to, page, sizeof page, 0);
+}
+
 static int copy_image(dure_segment *seg, const char *image)
 {
 	int fd = durei_file_open(image, O_RDONLY | O_NOFOLLOW, 0), r;
@@ -131,7 +149,7 @@ static int copy_image(dure_segment *seg, const char *image)
 				   seg->path, image);
 	r = check_image(seg, fd, image);
 	if (r == 0) {
-		r = durei_file_copy(fd, seg->fd);
+		r = copy_content(fd, seg->fd);
 		if (r < 0)
 			r = durei_error(-r == ENOSPC ? ENOSPC : EIO, "restoring %s: %s", seg->path,
 					strerror(-r));
@@ -379,7 +397,7 @@ static int build(dure_segment *seg, const char *path, bool is_clone, int64_t tim
 
 static int name_clone(dure_segment *image, const struct durei_request *request)
 {
-	int r = durei_name_file(image, request);
+	int r = durei_name_file(image, request, request->path);
 
 	return r == -EEXIST ? durei_path_error(request, "clone to", EEXIST) : r;
 }
@@ -407,7 +425,7 @@ static int name_checkpoint(dure_segment *image, const struct durei_request *requ
 	snprintf(final, sizeof final, "%s", request->path);
 	final[strlen(final) - strlen("-new")] = '\0';
 	(void)durei_file_unlink(request->path);
-	r = durei_name_file(image, request);
+	r = durei_name_file(image, request, request->path);
 	if (r < 0)
 		return r;
 	r = durei_file_rename(request->path, final, true);

@@ -61,6 +61,9 @@ struct dure_segment {
 	uint64_t device, inode;		/* of fd, to know it again */
 	char *path;			/* of the file with the locks, or NULL */
 	void *buffer;			/* BUFFER: the caller's memory */
+	char *note_path;		/* while a System V segment is being made: leftovers.c */
+	int note_fd;
+	bool sysv_is_new;		/* made by us, and not complete yet */
 
 	bool has_slot;
 	uint16_t slot;

@@ -229,7 +229,7 @@ static int fill(dure_segment *seg, const struct durei_request *request)
 	return r == 0 ? durei_boot_begin(seg) : r;
 }
 
-static void abandon(dure_segment *seg)
+static void abandon(dure_segment *seg, bool is_new)
 {
 	struct durei_lane *lane = durei_lane_peek(seg);
 
@@ -237,6 +237,8 @@ static void abandon(dure_segment *seg)
 		durei_lane_detach(lane);
 	durei_lane_discard_parked(seg);
 	durei_token_drop(seg);
+	if (is_new && seg->backing->unmake)
+		seg->backing->unmake(seg);
 	free_handle(seg);
 }
 
@@ -260,7 +262,7 @@ static int create_new(const struct durei_request *request, const struct durei_ba
 		r = backing->publish(seg, request);
 	}
 	if (r < 0) {
-		abandon(seg);
+		abandon(seg, true);
 		return r;
 	}
 	*ret = seg;
@@ -358,7 +360,7 @@ static int open_existing(const struct durei_request *request,
 	if (r == 0)
 		r = seg->access == DUREI_ACCESS_WRITE ? join(seg, request) : join_to_look(seg);
 	if (r < 0) {
-		abandon(seg);
+		abandon(seg, false);
 		return r;
 	}
 	apply_memory_flags(seg, request->options.flags);
