@@ -20,7 +20,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -124,9 +126,12 @@ static inline uint64_t t_live_blocks(dure_segment *seg)
 static inline pid_t t_fork(void)
 {
 	fflush(NULL);
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	assert_true(pid >= 0);
+	/* a test that fails or is ended takes its children with it */
+	if (pid == 0 && (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent))
+		_exit(1);
 	return pid;
 }
 
@@ -173,8 +178,10 @@ static inline void t_signal(int fd)
 
 static inline void t_await(int fd)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char c;
 
+	assert_int_equal(poll(&p, 1, 20000), 1);
 	assert_int_equal(read(fd, &c, 1), 1);
 }
 

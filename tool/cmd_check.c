@@ -68,7 +68,7 @@ static void print_sums(const struct report *report, const struct dure_check *sum
 		printf("%" PRIu64 " pages, %" PRIu64 " blocks (%" PRIu64 " live), %" PRIu64
 		       " objects", sums->pages, sums->blocks, sums->live_blocks, sums->objects);
 		if (mended)
-			printf("; dealt with %d dead threads", mended);
+			printf("; dealt with %d dead thread%s", mended, mended == 1 ? "" : "s");
 		printf(": %s%s%s\n", color_on(stdout, result == 0   ? COLOR_GOOD
 						       : result == 1 ? COLOR_WARN
 								     : COLOR_BAD),

@@ -29,8 +29,13 @@ static int remove_one(const char *name, uint32_t flags)
 
 	if (r >= 0)
 		return EXIT_FINE;
-	complain("rm", "%s: %s", harmless(name, shown, sizeof shown), dure_last_error());
-	return r == -EBUSY ? EXIT_FOUND : EXIT_TROUBLE;
+	harmless(name, shown, sizeof shown);
+	if (r == -EBUSY) {
+		complain("rm", "%s is in use (dure show %s tells by whom); --force removes its name all "
+			 "the same", shown, shown);
+		return EXIT_FOUND;
+	}
+	return complain("rm", "%s: %s", shown, dure_last_error());
 }
 
 static int run(int argc, char **argv)

@@ -79,14 +79,16 @@ static int add_thread(const struct dure_thread_info *t, void *context)
 	static const char *const states[] = { "free", "attached", "parked", "mended" };
 	json_t *locks = json_array();
 
+	/* a lock is written down before it is had: the one waited for is not held */
 	for (unsigned i = 0; i < t->lock_count && i < 16; i++)
-		json_array_append_new(locks, json_integer(number(t->locks[i].offset)));
+		if (t->locks[i].offset != t->waits_for.offset)
+			json_array_append_new(locks, json_integer(number(t->locks[i].offset)));
 	return json_array_append_new(
 		context, json_pack("{s:i, s:i, s:i, s:s, s:b, s:b, s:i, s:o, s:I, s:I, s:I}", "lane",
 				   (int)t->lane, "thread", (int)t->thread, "place", (int)t->slot,
 				   "state", states[t->state & 3], "alive", (int)t->is_alive,
 				   "in_transaction", (int)t->in_transaction, "lock_count",
-				   (int)t->lock_count, "locks", locks, "waits_for",
+				   (int)json_array_size(locks), "locks", locks, "waits_for",
 				   number(t->waits_for.offset), "pages", number(t->pages),
 				   "attached_ns", number(t->attached_ns)));
 }
@@ -394,6 +396,7 @@ static int run(int argc, char **argv)
 	};
 	bool is_json = false, with_classes = false;
 	uint64_t max_objects = 100;
+	char *end;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "Jcn:h", options, NULL)) != -1)
@@ -405,7 +408,9 @@ static int run(int argc, char **argv)
 			with_classes = true;
 			break;
 		case 'n':
-			max_objects = strtoull(optarg, NULL, 10);
+			max_objects = strtoull(optarg, &end, 10);
+			if (!*optarg || *end)
+				return print_usage(&cmd_show, stderr);
 			break;
 		case 'h':
 			return print_usage(&cmd_show, stdout);

@@ -3,6 +3,7 @@
  * main.c - the dure command: picks the subcommand
  */
 #include <dure.h>
+#include <errno.h>
 #include <string.h>
 
 #include "tool.h"
@@ -25,7 +26,25 @@ static int help(FILE *stream)
 	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;
 }
 
-int main(int argc, char **argv)
+/* What could not be written is trouble, also when it is the last buffer's. */
+static int finish(int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "dure: the output cannot be written: %s\n", strerror(errno));
+	return EXIT_TROUBLE;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "dure: %s", command->name);	/* for getopt's complaints */
+	argv[0] = name;
+	return command->run(argc, argv);
+}
+
+static int choose(int argc, char **argv)
 {
 	if (argc < 2)
 		return help(stderr);
@@ -37,7 +56,12 @@ int main(int argc, char **argv)
 	}
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i]->name) == 0)
-			return commands[i]->run(argc - 1, argv + 1);
+			return run(commands[i], argc - 1, argv + 1);
 	fprintf(stderr, "dure: there is no command \"%s\"\n", argv[1]);
 	return help(stderr);
+}
+
+int main(int argc, char **argv)
+{
+	return finish(choose(argc, argv));
 }

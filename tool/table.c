@@ -95,11 +95,9 @@ struct libscols_line *table_row(struct table *table)
 void table_text(struct table *table, struct libscols_line *line, unsigned column,
 		const char *text)
 {
-	char shown[600];
-
+	/* libsmartcols shows control characters escaped, in tables and in JSON */
 	if (table->shown[column] >= 0 &&
-	    scols_line_set_data(line, (size_t)table->shown[column],
-				harmless(text, shown, sizeof shown)) < 0) {
+	    scols_line_set_data(line, (size_t)table->shown[column], text) < 0) {
 		fputs("dure: out of memory\n", stderr);
 		exit(EXIT_TROUBLE);
 	}

@@ -13,13 +13,13 @@
 
 int complain(const char *command, const char *format, ...)
 {
+	char text[1024], shown[sizeof text + 256];
 	va_list arguments;
 
-	fprintf(stderr, "dure: %s: ", command);
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
+	fprintf(stderr, "dure: %s: %s\n", command, harmless(text, shown, sizeof shown));
 	return EXIT_TROUBLE;
 }
 

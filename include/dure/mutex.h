@@ -21,7 +21,11 @@
 DURE_BEGIN
 
 typedef struct dure_mutex {
-	uint64_t opaque[2];
+#if defined(__cplusplus)
+	alignas(8) uint64_t opaque[2];	/* 32- and 64-bit programs agree */
+#else
+	_Alignas(8) uint64_t opaque[2];
+#endif
 } dure_mutex;
 
 enum {

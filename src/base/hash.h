@@ -3,7 +3,7 @@
  * hash.h - the one hash function of the segment format
  *
  * Why      Names, map keys and the checksum of the static header need one function that any
- *          build computes alike. It is part of the format (dure-format(5)): it never changes
+ *          build computes alike. It is part of the format (dure-segment(5)): it never changes
  *          within a major version.
  * How      Eight bytes at a time are folded in by a 64 x 64 -> 128 bit multiplication whose
  *          two halves are xored (the multiply-fold that Wang Yi's wyhash made known). The

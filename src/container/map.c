@@ -133,12 +133,14 @@ int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
 		r = make_plan(segment, options, &plan);
 	if (r < 0)
 		return r;
-	made = find_or_make(segment, name, flags, &plan, &shared);
-	if (made < 0)
-		return made;
-	map = calloc(1, sizeof *map);
+	map = calloc(1, sizeof *map);	/* first: once the map is made, nothing may fail */
 	if (!map)
 		return durei_error_plain(ENOMEM);
+	made = find_or_make(segment, name, flags, &plan, &shared);
+	if (made < 0) {
+		free(map);
+		return made;
+	}
 	r = bind(map, segment, shared, name);
 	if (r == 0 && options && options->value_bytes && map->value_bytes != plan.value_bytes)
 		r = durei_error(EINVAL, "segment %s: map %s has values of %llu bytes, not %llu",

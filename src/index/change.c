@@ -119,22 +119,32 @@ static uint64_t slot_for(const struct durei_lane *lane, const struct dl_entry *e
 	return durei_offset(lane->seg, entry) | (uint64_t)dl_tag(entry->hash) << DL_SLOT_TAG_SHIFT;
 }
 
-/* Everything but what this transaction removes; a slot that cannot be followed is dropped. */
-static int move_slots(const struct durei_index *index, const struct durei_lane *lane,
+/*
+ * A slot that cannot be followed is dropped. What this transaction removes is still there for the
+ * others until the commit clears its new slot too. [CHANGE2]
+ */
+static int move_slots(const struct durei_index *index, struct durei_index_guard *guard,
 		      const struct durei_table *from, const struct durei_table *to)
 {
+	const struct durei_lane *lane = guard->lane;
+
 	for (uint64_t b = 0; from->offset && b <= from->mask; b++)
 		for (unsigned i = 0; i < DL_BUCKET_SLOTS; i++) {
 			uint64_t slot = cell64_load_rlx(&from->buckets[b].slots[i]);
 			const struct dl_entry *entry =
 				slot ? durei_index_entry(index, slot, sizeof *entry) : NULL;
-			if (!entry || (cell64_load_rlx(&entry->remover) &&
-				       !durei_index_is_visible(index, lane, entry)))
+			if (!entry)
 				continue;
 			struct cell64 *free = free_slot(to, entry->hash);
 			if (!free)
 				return durei_error_plain(EUCLEAN);
 			cell64_store_rel(free, slot);
+			if (cell64_load_rlx(&entry->remover) &&
+			    !durei_index_is_visible(index, lane, entry)) {
+				int r = at_commit(guard, DL_LOG_SET, free, 0);
+				if (r < 0)
+					return r;
+			}
 		}
 	return 0;
 }
@@ -172,8 +182,10 @@ static int grow_table(const struct durei_index *index, struct durei_index_guard 
 	*ret = (struct durei_table){ .buckets = durei_at(index->seg, offset),
 				     .mask = (UINT64_C(1) << bits) - 1, .offset = offset };
 	memset(ret->buckets, 0, bytes);
-	r = move_slots(index, guard->lane, old, ret);
+	r = move_slots(index, guard, old, ret);
 	if (r < 0) {
+		if (guard->in_tx)	/* the log may know slots of the new table */
+			guard->lane->tx.is_doomed = 1;
 		(void)durei_block_free(guard->lane, offset);
 		return r;
 	}
@@ -234,10 +246,16 @@ int durei_index_insert(const struct durei_index *index, struct durei_index_guard
 	struct cell64 *slot = NULL;
 	int r = table_with_room(index, guard, &table);
 
-	if (r == 0) {
+	if (r == 0)
 		slot = free_slot(&table, entry->hash);
-		r = slot ? 0 : durei_error_plain(EUCLEAN);
+	if (r == 0 && !slot) {		/* what this transaction removes has its slots still */
+		struct durei_table old = table;
+		r = grow_table(index, guard, &old, log2_floor(old.mask + 1) + 1, &table);
+		if (r == 0)
+			slot = free_slot(&table, entry->hash);
 	}
+	if (r == 0 && !slot)
+		r = durei_error_plain(EUCLEAN);
 	if (r < 0) {
 		(void)durei_block_free(guard->lane, durei_offset(index->seg, entry));
 		return r;
@@ -324,8 +342,12 @@ int durei_index_replace(const struct durei_index *index, struct durei_index_guar
 
 	if (guard->in_tx) {
 		r = durei_index_remove(index, guard, old);
-		if (r == 0)
-			return durei_index_insert(index, guard, entry);
+		if (r == 0) {
+			r = durei_index_insert(index, guard, entry);
+			if (r < 0)	/* half a replacement must not be committed */
+				guard->lane->tx.is_doomed = 1;
+			return r;
+		}
 	} else {
 		if (durei_index_table(index, cell64_load_rlx(&guard->partition->table), &table))
 			slot = slot_of(&table, old, slot_for(guard->lane, old));

@@ -287,6 +287,17 @@ int dure_thread_list(dure_segment *segment,
 	return r;
 }
 
+/* Has a dead process left lanes that nobody has recovered? Without, its place is merely unused. */
+static bool has_left_lanes(dure_segment *seg, unsigned slot)
+{
+	for (unsigned id = 1; id < durei_lane_end(seg); id++) {
+		uint64_t status = cell64_load_acq(&seg->lane_status[id]);
+		if (durei_status_state(status) != DL_LANE_FREE && durei_status_slot(status) == slot)
+			return true;
+	}
+	return false;
+}
+
 int dure_participant_list(dure_segment *segment,
 			  int (*visit)(const struct dure_participant *participant, void *context),
 			  void *context)
@@ -299,7 +310,8 @@ int dure_participant_list(dure_segment *segment,
 		if ((state & DL_SLOT_STATE_MASK) != DL_SLOT_ATTACHED)
 			continue;
 		durei_participant_of_slot(segment, (uint16_t)slot, &participant);
-		r = visit(&participant, context);
+		if (participant.is_alive || has_left_lanes(segment, slot))
+			r = visit(&participant, context);
 	}
 	return r;
 }

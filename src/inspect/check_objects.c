@@ -198,8 +198,8 @@ static void check_index(struct durei_check *check, uint64_t offset, bool is_dire
 	struct durei_seen_block block;
 	const struct dl_index *index;
 
-	if (offset % 64 || !durei_see_block(check->seg, offset, &block) || !is_live(block.state) ||
-	    block.bytes < sizeof *index) {
+	if (offset % 64 || !durei_see_block(check->seg, offset, &block) ||
+	    !(is_live(block.state) || check->has_open_log) || block.bytes < sizeof *index) {
 		DAMAGED(check, "INDEX1", offset, "there is no index at +%#" PRIx64, offset);
 		return;
 	}

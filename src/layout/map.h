@@ -26,5 +26,6 @@ struct dl_map_entry {
 };
 
 static_assert(sizeof(struct dl_map) == 64, "no padding");
+static_assert(sizeof(struct dl_map_entry) == sizeof(struct dl_entry), "the value follows");
 
 #endif

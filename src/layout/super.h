@@ -85,6 +85,7 @@ struct dl_super {
 	uint64_t checksum;		/* hash_bytes(0, this struct up to here) */
 };
 
+static_assert(sizeof(struct dl_super) == 320, "no padding");
 static_assert(sizeof(struct dl_super) <= DL_STATE_OFFSET, "dl_super ends before dl_state");
 static_assert(offsetof(struct dl_super, max_bytes) == 40, "no padding: 32- and 64-bit agree");
 static_assert(offsetof(struct dl_super, lane_status_offset) == 64, "no padding");
@@ -92,7 +93,7 @@ static_assert(offsetof(struct dl_super, uuid) == 128, "no padding");
 static_assert(offsetof(struct dl_super, checksum) == 312, "no padding");
 
 struct dl_state {
-	/* pages end here for now; raised by whoever grows the segment */
+	/* where pages end today; raised by whoever grows the segment */
 	_Alignas(64) struct cell64 limit_bytes;
 	/* the most pages ever in use; raised by whoever claims pages */
 	struct cell64 pages_high_water;

@@ -136,7 +136,8 @@ int durei_file_rename(const char *from, const char *to, bool replace)
 	/* link and unlink instead of RENAME_NOREPLACE, which some file systems lack */
 	if (link(from, to) < 0)
 		return -errno;
-	return result(unlink(from));
+	(void)unlink(from);	/* it has its name: who sweeps takes the other one away */
+	return 0;
 }
 
 int durei_file_symlink(const char *target, const char *path)
@@ -266,11 +267,11 @@ int durei_file_sync_directory(const char *path_of_entry)
 	const char *slash = strrchr(path_of_entry, '/');
 	size_t n = slash ? (size_t)(slash - path_of_entry) : 0;
 
-	if (!slash || n >= sizeof directory)
+	if (n >= sizeof directory)
 		return -ENAMETOOLONG;
 	memcpy(directory, path_of_entry, n);
 	directory[n] = '\0';
-	int fd = durei_file_open(n ? directory : "/", O_RDONLY | O_DIRECTORY, 0);
+	int fd = durei_file_open(n ? directory : slash ? "/" : ".", O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		return fd;
 	int r = durei_file_sync(fd);

@@ -220,6 +220,7 @@ int durei_sysv_stat(int id, struct durei_sysv_facts *ret)
 		.creator = (uint32_t)ds.shm_cpid,
 		.mode = (uint32_t)ds.shm_perm.mode & 0777,
 		.owner = (uint32_t)ds.shm_perm.uid,
+		.key = (int32_t)ds.shm_perm.__key,
 		.is_doomed = (ds.shm_perm.mode & SHM_DEST) != 0,
 	};
 	return 0;

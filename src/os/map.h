@@ -54,6 +54,7 @@ struct durei_sysv_facts {
 	uint32_t creator;		/* pid as the kernel shows it to us */
 	uint32_t mode;
 	uint32_t owner;
+	int32_t key;			/* 0: none, or no longer */
 	uint32_t is_doomed;		/* marked for removal with the last detach */
 };
 

@@ -137,21 +137,28 @@ int durei_backing_remember(dure_segment *seg, const char *path)
 	return 0;
 }
 
-static bool is_our_file(const dure_segment *seg, int fd)
+/* 1 yes; 0 it is another file's, or nobody's; -errno: there is no telling */
+static int is_our_file(const dure_segment *seg, int fd)
 {
 	struct durei_file_facts facts;
+	int r = fd < 0 ? -EBADF : durei_file_stat(fd, &facts);
 
-	return fd >= 0 && durei_file_stat(fd, &facts) == 0 && facts.device == seg->device &&
-	       facts.inode == seg->inode;
+	if (r < 0)
+		return r == -EBADF ? 0 : r;
+	return facts.device == seg->device && facts.inode == seg->inode;
 }
 
 int durei_backing_fd(dure_segment *seg)
 {
-	if (is_our_file(seg, seg->fd))
+	int ours = is_our_file(seg, seg->fd);
+
+	if (ours > 0)
 		return seg->fd;
+	if (ours < 0)
+		return durei_error(EIO, "segment %s: fstat: %s", seg->super.name, strerror(-ours));
 	/* the program closed it: get it anew, if its name still leads to the same file */
 	int fd = durei_file_open(seg->path, O_RDWR, 0);
-	if (is_our_file(seg, fd)) {
+	if (is_our_file(seg, fd) > 0) {
 		seg->fd = fd;
 		return fd;
 	}
@@ -194,8 +201,8 @@ int durei_no_space(const dure_segment *seg, int code, uint64_t bytes)
 				   bytes / 1024);
 	if (code == ESTALE)
 		return -ESTALE;		/* said already */
-	return durei_error(code == EFBIG ? EFBIG : EOPNOTSUPP, "segment %s: reserving %" PRIu64
-			   " KiB failed: %s", name, bytes / 1024, strerror(code));
+	return durei_error(code == EFBIG || code == EIO ? code : EOPNOTSUPP, "segment %s: reserving %"
+			   PRIu64 " KiB failed: %s", name, bytes / 1024, strerror(code));
 }
 
 /* Who holds it is at work and sleeps nowhere; the kernel gives OFD locks no useful queue. */

@@ -108,6 +108,8 @@ int durei_path_error(const struct durei_request *request, const char *verb, int 
 
 /* a nameless file made complete by one link, shared by all kinds that are files */
 int durei_new_file(dure_segment *seg, const struct durei_request *request);
+/* takes a new file away that has a name already, where there is no O_TMPFILE */
+void durei_unmake_file(dure_segment *seg);
 /* names it path; -EEXIST */
 int durei_name_file(dure_segment *seg, const struct durei_request *request, const char *path);
 uint64_t durei_grain_small(const struct durei_request *request);

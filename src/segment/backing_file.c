@@ -110,7 +110,12 @@ static int new_file_with_name(dure_segment *seg, const char *directory)
 
 	durei_leftovers_sweep(directory);
 	seg->fd = durei_new_locked_file(directory, "", path, sizeof path, &number);
-	return seg->fd < 0 ? seg->fd : durei_backing_remember(seg, path);
+	if (seg->fd < 0)
+		return seg->fd;
+	int r = durei_backing_remember(seg, path);
+	if (r < 0)
+		durei_file_unlink(path);
+	return r;
 }
 
 int durei_new_file(dure_segment *seg, const struct durei_request *request)
@@ -132,14 +137,30 @@ int durei_new_file(dure_segment *seg, const struct durei_request *request)
 int durei_name_file(dure_segment *seg, const struct durei_request *request, const char *path)
 {
 	bool has_name = strcmp(seg->path, request->path) != 0;
-	int r = has_name ? durei_file_rename(seg->path, path, false) : durei_file_link(seg->fd, path);
+	char *copy = strdup(path);	/* first: once the file has its name, nothing may fail */
+	int r;
 
+	if (!copy)
+		return durei_error_plain(ENOMEM);
+	r = has_name ? durei_file_rename(seg->path, path, false) : durei_file_link(seg->fd, path);
+	if (r < 0)
+		free(copy);
 	if (r < 0)
 		return r == -EEXIST ? durei_error_plain(EEXIST)
 				    : durei_path_error(request, "name", -r);
 	if (has_name)
 		durei_byte_unlock(seg->fd, DL_LOCK_ADMIN);
-	return durei_backing_remember(seg, path);
+	free(seg->path);
+	seg->path = copy;
+	return 0;
+}
+
+void durei_unmake_file(dure_segment *seg)
+{
+	const char *slash = seg->path ? strrchr(seg->path, '/') : NULL;
+
+	if (slash && strncmp(slash + 1, DUREI_NEW_PREFIX, strlen(DUREI_NEW_PREFIX)) == 0)
+		durei_file_unlink(seg->path);
 }
 
 static int publish_file(dure_segment *seg, const struct durei_request *request)
@@ -260,7 +281,10 @@ static int map_file(dure_segment *seg)
 				   "had: %s (RLIMIT_AS?)", seg->path, bytes >> 20, strerror(-r));
 	seg->base = address;
 	seg->mapped_bytes = bytes;
-	return seg->access == DUREI_ACCESS_VIEW ? map_tail_of_view(seg) : 0;
+	r = seg->access == DUREI_ACCESS_VIEW ? map_tail_of_view(seg) : 0;
+	return r < 0 ? durei_error(r == -EIO ? EIO : ENOMEM, "segment %s: no private memory for a "
+				   "view: %s", seg->path, strerror(-r))
+		     : 0;
 }
 
 static void unmap_file(dure_segment *seg)
@@ -307,8 +331,8 @@ static uint64_t backed_bytes_of_file(dure_segment *seg)
 	if (seg->access == DUREI_ACCESS_VIEW)
 		return seg->mapped_bytes;
 	fd = durei_backing_fd(seg);
-	if (fd < 0 || durei_file_stat(fd, &facts) < 0)
-		return 0;
+	if (fd < 0 || durei_file_stat(fd, &facts) < 0)	/* backed memory stays backed */
+		return __atomic_load_n(&seg->backed_bytes, __ATOMIC_RELAXED);
 	return min_u64(facts.size_bytes, seg->mapped_bytes);
 }
 
@@ -340,8 +364,8 @@ const struct durei_backing durei_backing_posix = {
 	.kind = DURE_BACKING_POSIX, .title = "POSIX shared memory", .lifetimes = KERNEL,
 	.default_lifetime = DURE_LIFETIME_KERNEL, .is_sparse = true, .grows = true,
 	.has_locks = true, .prepare = prepare_posix, .make = make_file,
-	.publish = publish_file, .find = find_file, .read_super = read_super,
-	.map = map_file, .unmap = unmap_file, .reserve = reserve_file, .release = release_file,
+	.publish = publish_file, .unmake = durei_unmake_file, .find = find_file,
+	.read_super = read_super, .map = map_file, .unmap = unmap_file, .reserve = reserve_file, .release = release_file,
 	.backed_bytes = backed_bytes_of_file, .open_lock_file = open_lock_file,
 	.grain_bytes = durei_grain_small,
 };
@@ -350,8 +374,8 @@ const struct durei_backing durei_backing_file = {
 	.kind = DURE_BACKING_FILE, .title = "a mapped file", .lifetimes = FILESYSTEM,
 	.default_lifetime = DURE_LIFETIME_FILESYSTEM, .is_sparse = true, .grows = true,
 	.has_locks = true, .prepare = prepare_path, .make = make_file,
-	.publish = publish_file, .find = find_file, .read_super = read_super,
-	.map = map_file, .unmap = unmap_file, .reserve = reserve_file, .release = release_file,
+	.publish = publish_file, .unmake = durei_unmake_file, .find = find_file,
+	.read_super = read_super, .map = map_file, .unmap = unmap_file, .reserve = reserve_file, .release = release_file,
 	.backed_bytes = backed_bytes_of_file, .open_lock_file = open_lock_file,
 	.grain_bytes = durei_grain_small,
 };
@@ -360,8 +384,8 @@ const struct durei_backing durei_backing_huge = {
 	.kind = DURE_BACKING_HUGE, .title = "a hugetlbfs file", .lifetimes = KERNEL,
 	.default_lifetime = DURE_LIFETIME_KERNEL, .is_sparse = false, .grows = false,
 	.has_locks = true, .prepare = prepare_huge, .make = make_file,
-	.publish = publish_file, .find = find_file, .read_super = read_super,
-	.map = map_file, .unmap = unmap_file, .reserve = reserve_huge, .release = release_file,
+	.publish = publish_file, .unmake = durei_unmake_file, .find = find_file,
+	.read_super = read_super, .map = map_file, .unmap = unmap_file, .reserve = reserve_huge, .release = release_file,
 	.backed_bytes = backed_bytes_of_file, .open_lock_file = open_lock_file,
 	.grain_bytes = grain_huge,
 };

@@ -48,9 +48,18 @@
 #include "segment/backing.h"
 #include "segment/leftovers.h"
 
+static void name_lock_file_by_key(struct durei_request *request, const char *directory, int32_t key)
+{
+	if (key)
+		snprintf(request->path, sizeof request->path, "%s/dure.sysv.%" PRIu64 ".key-%08x",
+			 directory, durei_ipc_namespace(), (unsigned)key);
+}
+
 static int prepare_sysv(struct durei_request *request)
 {
 	const struct dure_segment_options *o = &request->options;
+	struct durei_sysv_facts facts;
+	struct durei_file_facts file;
 	const char *directory = o->directory ? o->directory : DUREI_POSIX_DIRECTORY;
 
 	if (*request->name)
@@ -59,10 +68,11 @@ static int prepare_sysv(struct durei_request *request)
 	if (!o->key && (request->flags & (DURE_CREATE | DURE_OPEN)) == (DURE_CREATE | DURE_OPEN))
 		return durei_error(EINVAL, "a System V segment without a key is either created, or "
 				   "opened by options.id: give DURE_CREATE or DURE_OPEN");
-	if (o->key)
-		snprintf(request->path, sizeof request->path, "%s/dure.sysv.%" PRIu64 ".key-%08x",
-			 directory, durei_ipc_namespace(), (unsigned)o->key);
-	else
+	name_lock_file_by_key(request, directory, o->key);
+	/* by id: one that was made with a key has its lock file by that key */
+	if (!o->key && o->id && durei_sysv_stat(o->id, &facts) == 0 && facts.key)
+		name_lock_file_by_key(request, directory, facts.key);
+	if (!o->key && (!*request->path || durei_file_stat_path(request->path, &file) < 0))
 		snprintf(request->path, sizeof request->path, "%s/dure.sysv.%" PRIu64 ".id-%d",
 			 directory, durei_ipc_namespace(), o->id);
 	return 0;
@@ -180,8 +190,10 @@ static void unmake_sysv(dure_segment *seg)
 {
 	if (seg->sysv_is_new)
 		durei_sysv_remove(seg->sysv_id);
-	if (seg->sysv_is_new && seg->note_path && seg->path)
+	const char *slash = seg->path ? strrchr(seg->path, '/') : NULL;
+	if (slash && seg->backing == &durei_backing_sysv && strstr(slash, ".id-"))
 		durei_file_unlink(seg->path);
+	durei_unmake_file(seg);
 	end_note(seg);
 }
 
@@ -228,7 +240,10 @@ static int make_by_id(dure_segment *seg, struct durei_request *request, uint64_t
 	seg->fd = open_lock_path(request->path, request->options.mode, true, true);
 	if (seg->fd < 0)
 		return durei_path_error(request, "create", -seg->fd);
-	return durei_backing_remember(seg, request->path);
+	r = durei_backing_remember(seg, request->path);
+	if (r < 0)
+		durei_file_unlink(request->path);
+	return r;
 }
 
 static int make_sysv(dure_segment *seg, const struct durei_request *request, uint64_t bytes)
@@ -254,9 +269,23 @@ static int publish_sysv(dure_segment *seg, const struct durei_request *request)
  */
 static int renew_lock_file(dure_segment *seg, const struct durei_request *request, int id)
 {
+	char magic[sizeof DL_MAGIC] = "";
 	struct durei_sysv_facts facts;
+	void *address;
+	int r = durei_sysv_stat(id, &facts);
 
-	if (durei_sysv_stat(id, &facts) < 0 || facts.attached > 0)
+	if (r == 0)
+		r = durei_sysv_attach(id, true, &address);
+	if (r < 0)
+		return sysv_error(request, "open", -r);
+	if (facts.size_bytes >= sizeof(struct dl_super))
+		memcpy(magic, address, sizeof ((struct dl_super *)0)->magic);
+	durei_sysv_detach(address);
+	if (!request->options.key &&	/* else it may be half made: find_sysv will see */
+	    memcmp(magic, DL_MAGIC, sizeof ((struct dl_super *)0)->magic) != 0)
+		return durei_error(EPROTO, "System V segment %d is not a dure segment (it does not "
+				   "begin with the magic bytes)", id);
+	if (facts.attached > 0)
 		return durei_error(ESTALE, "System V segment %d: its lock file %s was removed while "
 				   "%" PRIu64 " processes use it: let them end first", id,
 				   request->path, facts.attached);
@@ -334,11 +363,14 @@ static bool link_is_alive(const struct link_target *target)
 	struct durei_sysv_facts facts;
 	struct dl_super super;
 	void *address;
+	int r = durei_sysv_stat(target->id, &facts);
 
-	if (durei_sysv_stat(target->id, &facts) < 0 || facts.size_bytes < sizeof super)
+	if (r == -EACCES)
+		return true;		/* not ours to see: do not call it stale */
+	if (r < 0 || facts.size_bytes < sizeof super)
 		return false;
 	if (durei_sysv_attach(target->id, true, &address) < 0)
-		return true;		/* not ours to see: do not call it stale */
+		return true;
 	memcpy(&super, address, sizeof super);
 	durei_sysv_detach(address);
 	return memcmp(super.magic, DL_MAGIC, sizeof super.magic) == 0 &&
@@ -359,7 +391,7 @@ static void remove_stale_link(const char *path, const struct link_target *stale)
 		return;
 	}
 	if (read_link(path, &now) == 0 && strcmp(now.path, stale->path) == 0 &&
-	    (fd < 0 || !durei_is_in_use(fd))) {
+	    (fd == -ENOENT || (fd >= 0 && !durei_is_in_use(fd)))) {
 		durei_file_unlink(path);
 		durei_file_unlink(stale->path);
 	}

@@ -73,7 +73,9 @@ static int remove_names(const dure_segment *seg, const struct durei_request *req
 
 	if (seg->sysv_id >= 0 && seg->super.lifetime == DURE_LIFETIME_KERNEL)
 		r = durei_sysv_remove(seg->sysv_id);
-	if (r == 0)
+	if (r == 0 && seg->sysv_id >= 0 && seg->super.lifetime == DURE_LIFETIME_KERNEL)
+		(void)durei_file_unlink(request->path);	/* gone already; this is its empty file */
+	else if (r == 0)
 		r = durei_file_unlink(request->path);
 	if (r < 0)
 		return durei_path_error(request, "remove", -r);
@@ -156,8 +158,9 @@ static bool describe_file(struct dure_segment_entry *entry)
 static bool sysv_is_there(int id)
 {
 	struct durei_sysv_facts facts;
+	int r = durei_sysv_stat(id, &facts);
 
-	return durei_sysv_stat(id, &facts) == 0;
+	return r == 0 || r == -EACCES;	/* there, if not for us to see */
 }
 
 static bool describe_link(struct dure_segment_entry *entry)

@@ -369,6 +369,18 @@ static int lane_at_rest(dure_segment *seg, struct durei_lane **ret)
 	return 0;
 }
 
+/* A clone whose name may not last is taken back; a checkpoint replaced the one before. */
+static int sync_name(const struct durei_request *request, bool is_clone)
+{
+	int r = durei_file_sync_directory(request->path);
+
+	if (r < 0 && is_clone)
+		durei_file_unlink(request->path);
+	return r < 0 ? durei_error(EIO, "the directory of %s cannot be synced: %s", request->path,
+				   strerror(-r))
+		     : 0;
+}
+
 /* Builds the image under no name, then lets name_it give it one. */
 static int build(dure_segment *seg, const char *path, bool is_clone, int64_t timeout_ns,
 		 int (*name_it)(dure_segment *seg, const struct durei_request *request))
@@ -388,8 +400,10 @@ static int build(dure_segment *seg, const char *path, bool is_clone, int64_t tim
 		r = make_image(lane, image.fd, path, is_clone, deadline);
 	if (r == 0)
 		r = name_it(&image, &request);
-	if (r == 0)
-		r = durei_file_sync_directory(request.path);
+	if (r < 0)
+		durei_unmake_file(&image);
+	else
+		r = sync_name(&request, is_clone);
 	durei_file_close(image.fd);
 	free(image.path);
 	return r;
@@ -429,6 +443,8 @@ static int name_checkpoint(dure_segment *image, const struct durei_request *requ
 	if (r < 0)
 		return r;
 	r = durei_file_rename(request->path, final, true);
+	if (r < 0)
+		durei_file_unlink(request->path);
 	return r < 0 ? durei_error(EIO, "renaming %s: %s", request->path, strerror(-r)) : 0;
 }
 

@@ -72,9 +72,14 @@ int durei_new_locked_file(const char *directory, const char *infix, char *path, 
 			continue;
 		if (fd < 0)
 			return fd;
-		if (durei_byte_lock(fd, DL_LOCK_ADMIN, true) == 0 && still_has_name(fd, path))
+		r = durei_byte_lock(fd, DL_LOCK_ADMIN, true);
+		if (r == 0 && still_has_name(fd, path))
 			return fd;				/* [LEFT1] */
 		durei_file_close(fd);
+		if (r < 0 && r != -EAGAIN) {			/* no locks here, so no sweeper */
+			durei_file_unlink(path);
+			return r;
+		}
 	}
 	return -EBUSY;
 }
@@ -161,7 +166,7 @@ static void sweep_lock_file(const char *path, const char *link)
 	if (fd < 0)
 		return;
 	if (durei_file_stat(fd, &facts) == 0 && facts.is_regular && facts.size_bytes == 0) {
-		if (*link && durei_file_read_link(link, target, sizeof target) == 0 &&
+		if (*link && durei_file_read_link(link, target, sizeof target) >= 0 &&
 		    strcmp(target, strrchr(path, '/') + 1) == 0)
 			durei_file_unlink(link);
 		durei_file_unlink(path);

@@ -27,6 +27,8 @@
 #include "segment/checkpoint.h"
 #include "segment/geometry.h"
 #include "segment/grow.h"
+#include "segment/lane.h"
+#include "segment/participant.h"
 #include "segment/recover.h"
 #include "segment/token.h"
 
@@ -334,6 +336,19 @@ static enum durei_access access_of(const struct durei_request *request)
 						   : DUREI_ACCESS_WRITE;
 }
 
+/* What is used of the tables must be there: the file may have been cut. */
+static bool tables_are_backed(dure_segment *seg)
+{
+	const struct dl_super *s = &seg->super;
+
+	return durei_bytes_are_backed(seg, 0, s->slots_offset) &&
+	       durei_bytes_are_backed(seg, s->slots_offset,
+				      (uint64_t)durei_slot_end(seg) * sizeof(struct dl_slot)) &&
+	       durei_bytes_are_backed(seg, s->lanes_offset,
+				      (uint64_t)durei_lane_end(seg) * DL_LANE_BYTES) &&
+	       durei_bytes_are_backed(seg, s->pages_offset, durei_page_limit(seg) * 8);
+}
+
 static int open_existing(const struct durei_request *request,
 			 const struct durei_backing *backing, dure_segment **ret)
 {
@@ -354,8 +369,9 @@ static int open_existing(const struct durei_request *request,
 		r = backing->map(seg);
 	if (r == 0) {
 		durei_geometry_apply(seg);
-		if (!durei_bytes_are_backed(seg, 0, seg->super.slots_offset))
-			r = durei_error(EUCLEAN, "segment %s is cut short", request->path);
+		if (!tables_are_backed(seg))
+			r = durei_error(EUCLEAN, "segment %s is damaged: it has been cut short",
+					request->path);
 	}
 	if (r == 0)
 		r = seg->access == DUREI_ACCESS_WRITE ? join(seg, request) : join_to_look(seg);

@@ -143,6 +143,7 @@ struct dure_watch {
 	dure_segment *seg;
 	struct durei_notify notify;
 	uint64_t *known;		/* generation of who was alive, per slot; 0: nobody */
+	uint64_t *seen;			/* the last generation looked at, per slot */
 	unsigned known_count;
 };
 
@@ -155,8 +156,20 @@ static void note_alive(struct dure_watch *watch)
 	for (unsigned slot = 0; slot < watch->known_count && slot < durei_slot_end(watch->seg);
 	     slot++) {
 		durei_participant_of_slot(watch->seg, (uint16_t)slot, &p);
-		if (p.is_alive && slot != watch->seg->slot)
-			watch->known[slot] = p.generation;
+		if (!p.is_alive || slot == watch->seg->slot)
+			continue;
+		watch->known[slot] = watch->seen[slot] = p.generation;
+	}
+}
+
+/* Who is dead already when the watch begins is not told. */
+static void note_dead(struct dure_watch *watch)
+{
+	struct dure_participant p;
+
+	for (unsigned slot = 0; slot < durei_slot_end(watch->seg); slot++) {
+		durei_participant_of_slot(watch->seg, (uint16_t)slot, &p);
+		watch->seen[slot] = p.generation;
 	}
 }
 
@@ -187,12 +200,14 @@ int dure_watch_open(dure_segment *segment, dure_watch **ret)
 				   segment->super.name, segment->backing->title);
 	watch = calloc(1, sizeof *watch);
 	if (watch)
-		watch->known = calloc(segment->super.slot_count, sizeof *watch->known);
+		watch->known = calloc(segment->super.slot_count, 2 * sizeof *watch->known);
 	if (!watch || !watch->known) {
 		free(watch);
 		return durei_error_plain(ENOMEM);
 	}
+	watch->seen = watch->known + segment->super.slot_count;
 	watch->seg = segment;
+	watch->notify = (struct durei_notify){ -1, -1, -1 };
 	watch->known_count = segment->super.slot_count;
 	durei_segment_ref(segment);
 	r = open_notify(watch);
@@ -200,6 +215,7 @@ int dure_watch_open(dure_segment *segment, dure_watch **ret)
 		dure_watch_close(watch);
 		return r;
 	}
+	note_dead(watch);
 	note_alive(watch);
 	*ret = watch;
 	return 0;
@@ -210,17 +226,32 @@ int dure_watch_fd(dure_watch *watch)
 	return watch ? watch->notify.epoll : durei_error_plain(EINVAL);
 }
 
+/* Joined and died since the last look: the slot is still as the dead left it. */
+static bool has_come_and_died(const struct dure_watch *watch, const struct dure_participant *p)
+{
+	uint64_t state = cell64_load_acq(&watch->seg->slots[p->slot].state);
+
+	return !p->is_alive && p->generation != watch->seen[p->slot] &&
+	       state >> DL_SLOT_GENERATION_SHIFT == p->generation &&
+	       (state & DL_SLOT_STATE_MASK) == DL_SLOT_ATTACHED;
+}
+
 static bool find_dead(struct dure_watch *watch, struct dure_participant *ret)
 {
-	for (unsigned slot = 0; slot < watch->known_count; slot++) {
-		if (!watch->known[slot])
-			continue;
+	for (unsigned slot = 0; slot < watch->known_count && slot < durei_slot_end(watch->seg);
+	     slot++) {
 		durei_participant_of_slot(watch->seg, (uint16_t)slot, ret);
-		if (ret->is_alive && ret->generation == watch->known[slot])
+		if (watch->known[slot]) {
+			if (ret->is_alive && ret->generation == watch->known[slot])
+				continue;
+			ret->is_alive = 0;
+			ret->generation = watch->known[slot];
+			watch->known[slot] = 0;
+			return true;
+		}
+		if (!has_come_and_died(watch, ret))
 			continue;
-		ret->is_alive = 0;
-		ret->generation = watch->known[slot];
-		watch->known[slot] = 0;
+		watch->seen[slot] = ret->generation;
 		return true;
 	}
 	return false;

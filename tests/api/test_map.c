@@ -2,6 +2,8 @@
 /* Description: a map finds what was put, agrees with a plain model, and reads never wait. */
 #include "../t.h"
 
+#include <pthread.h>
+
 static dure_segment *seg;
 static dure_map *map;
 
@@ -258,6 +260,79 @@ static void readers_see_whole_values(void **state)
 	print_message("%llu reads\n", (unsigned long long)reads);
 }
 
+/* What a transaction removes keeps its slot to the end: the table must grow, not complain. */
+static void many_replacements_in_one_transaction(void **state)
+{
+	struct dure_map_options m = { .sz = sizeof m, .partitions = 1 };
+	int64_t value;
+	dure_map *small;
+	dure_tx *tx;
+
+	(void)state;
+	T_IS(dure_map_open(seg, "small", DURE_CREATE, &m, &small), DURE_CREATED);
+	for (int64_t key = 0; key < 5; key++)
+		T_IS(dure_map_put(small, &key, sizeof key, &key), DURE_CREATED);
+	T_OK(dure_tx_begin(seg, &tx));
+	for (int64_t i = 0; i < 100; i++) {
+		int64_t key = i % 5;
+		T_IS(dure_map_put(small, &key, sizeof key, &i), 0);
+	}
+	T_OK(dure_tx_commit(tx));
+	for (int64_t key = 0; key < 5; key++) {
+		T_IS(dure_map_get(small, &key, sizeof key, &value), 0);
+		assert_int_equal(value, 95 + key);
+	}
+	assert_int_equal(dure_map_count(small), 5);
+	dure_map_close(small);
+	T_OK(dure_map_destroy(seg, "small"));
+}
+
+/* run by another thread: what it sees of key 0 */
+static void *look_at_key_0(void *context)
+{
+	static int64_t seen;
+	int64_t key = 0;
+
+	seen = -1;
+	(void)dure_map_get(context, &key, sizeof key, &seen);
+	return &seen;
+}
+
+static int64_t others_see(dure_map *small)
+{
+	pthread_t thread;
+	void *seen;
+
+	assert_int_equal(pthread_create(&thread, NULL, look_at_key_0, small), 0);
+	assert_int_equal(pthread_join(thread, &seen), 0);
+	return *(int64_t *)seen;
+}
+
+/* A table that grows within a transaction keeps for the others what the transaction removes. */
+static void others_see_the_old_value_while_the_table_grows(void **state)
+{
+	struct dure_map_options m = { .sz = sizeof m, .partitions = 1 };
+	int64_t value = 100;
+	dure_map *small;
+	dure_tx *tx;
+
+	(void)state;
+	T_IS(dure_map_open(seg, "small", DURE_CREATE, &m, &small), DURE_CREATED);
+	for (int64_t key = 0; key < 5; key++)
+		T_IS(dure_map_put(small, &key, sizeof key, &key), DURE_CREATED);
+	for (int ends = 0; ends < 2; ends++) {		/* by abort, then by commit */
+		T_OK(dure_tx_begin(seg, &tx));
+		for (int64_t key = 0; key < 20; key++)
+			T_OK(dure_map_put(small, &key, sizeof key, &value));
+		assert_int_equal(others_see(small), 0);
+		T_OK(ends ? dure_tx_commit(tx) : dure_tx_abort(tx));
+		assert_int_equal(others_see(small), ends ? 100 : 0);
+	}
+	assert_int_equal(dure_map_count(small), 20);
+	dure_map_close(small);
+	T_OK(dure_map_destroy(seg, "small"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +343,8 @@ int main(void)
 		TEST(many_are_visited_once_and_destroyed),
 		TEST(transactions_hide_new_entries),
 		TEST(readers_see_whole_values),
+		TEST(many_replacements_in_one_transaction),
+		TEST(others_see_the_old_value_while_the_table_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,9 @@ struct run {
 	bool has_first, was_after;
 };
 
+/* of this run alone: several settings may be tried at the same time */
+static char segment_name[sizeof CRASH_SEGMENT + 16];
+
 static void die(const char *what)
 {
 	perror(what);
@@ -163,7 +166,7 @@ static bool find_root(struct run *run, struct world *w)
 /* What an heir with an open segment finds; it has been recovered. */
 static bool look(struct run *run, dure_segment *seg, struct verdicts *ret)
 {
-	struct world w = { .seg = seg, .name = CRASH_SEGMENT };
+	struct world w = { .seg = seg, .name = segment_name };
 	uint64_t live_after;
 
 	if (!is_clean(run, seg, &ret->live) || !find_root(run, &w))
@@ -217,28 +220,136 @@ static int memory_file(const struct image *image)
 	return fd;
 }
 
-/* Somebody alive works beside the dead, whose slots are not its own, before it recovers them. */
-static void work_beside(struct run *run, const struct image *image, struct verdicts expected)
+/* What a peer sees who waits for nobody: all of the operation or nothing. */
+static void look_beside(struct run *run, struct world *w, struct verdicts expected)
+{
+	enum verdict seen = run->scenario->judge(w);
+
+	if (seen == WRONG)
+		fail(run, "a peer sees half of the operation");
+	if (seen == AFTER && expected.verdict == BEFORE)
+		fail(run, "a peer sees what will not have happened");
+}
+
+/* The same for one who takes the lock that the dead one's transaction held. */
+static void look_under_lock(struct run *run, struct world *w, struct verdicts expected)
+{
+	dure_mutex *lock = &w->root->locks[0];
+	int r = dure_mutex_lock(w->seg, lock, 0);
+
+	if (r != 0)
+		fail(run, r < 0 ? "the lock cannot be had" : "the lock says that its guard was spoilt");
+	if (r < 0)
+		return;
+	if (run->scenario->judge(w) != expected.verdict)
+		fail(run, "who gets the lock finds something else than later");
+	if (dure_mutex_unlock(w->seg, lock) < 0)
+		bad(run, "unlocking");
+}
+
+/*
+ * Blocks a peer has while it recovers the dead: enough to have among them what the dead were
+ * freeing. Recovery must leave them alone.
+ */
+enum { KEPT_MAX = 176, KEPT_FILL = 0x66 };
+
+struct kept {
+	struct {
+		unsigned char *at;
+		size_t bytes;
+	} blocks[KEPT_MAX];
+	unsigned count;
+};
+
+static bool keep_blocks(struct run *run, struct world *w, struct kept *kept)
+{
+	static const size_t sizes[] = { 20000, 48, 64, 80, 112, 128, 176, 208, 256, 320, 512 };
+	size_t n = sizeof sizes / sizeof *sizes;
+	int r = 0;
+
+	kept->count = 0;
+	for (size_t i = 0; r == 0 && i < 1 + 16 * (n - 1); i++) {
+		size_t bytes = sizes[(i + 15) / 16];
+		void *block;
+		r = dure_block_reserve(w->seg, bytes, 0, &block);
+		if (r == 0)
+			r = dure_block_keep(w->seg, block);
+		if (r == 0) {
+			memset(block, KEPT_FILL, bytes);
+			kept->blocks[kept->count].at = block;
+			kept->blocks[kept->count++].bytes = bytes;
+		}
+	}
+	if (r < 0)
+		bad(run, "keeping blocks");
+	return r == 0;
+}
+
+static void check_kept(struct run *run, struct world *w, const struct kept *kept)
+{
+	for (unsigned i = 0; i < kept->count; i++) {
+		unsigned char *block = kept->blocks[i].at;
+		size_t bytes = kept->blocks[i].bytes, size;
+		if (dure_block_size(w->seg, block, &size) < 0) {
+			fail(run, "recovery has freed a block of somebody alive");
+			continue;
+		}
+		for (size_t j = 0; j < bytes; j++)
+			if (block[j] != KEPT_FILL) {
+				fail(run, "recovery has written into a block of somebody alive");
+				break;
+			}
+		if (dure_block_free(w->seg, block) < 0)
+			bad(run, "freeing a kept block");
+	}
+}
+
+static void show_damage(const struct dure_finding *finding, void *context)
+{
+	if (finding->grade == DURE_FINDING_DAMAGED)
+		show_finding(finding, context);
+}
+
+static void be_a_peer(struct run *run, struct world *w, struct verdicts expected)
 {
 	struct verdicts found;
+	struct kept kept;
+	int r;
+
+	if (dure_segment_check(w->seg, NULL, NULL, NULL) == 2)	/* mendable, never damaged */
+		dure_segment_check(w->seg, NULL, show_damage, run);
+	if (!find_root(run, w))
+		return;
+	if (run->scenario->flags & SEEN_AT_ONCE)
+		look_beside(run, w, expected);
+	if (!goes_on(run, w) || !keep_blocks(run, w, &kept))
+		return;
+	if (run->scenario->flags & GUARDED)
+		look_under_lock(run, w, expected);
+	r = dure_segment_recover(w->seg);
+	if (r < 0)
+		bad(run, "recovering");
+	check_kept(run, w, &kept);
+	if (r >= 0 && look(run, w->seg, &found) &&
+	    (found.verdict != expected.verdict || found.live != expected.live))
+		fail(run, "a peer finds something else than a possessor");
+}
+
+/* Somebody alive works beside the dead, whose slots are not its own, before it recovers them. */
+static void work_beside(struct run *run, const struct image *image, struct verdicts expected,
+			const char *stage)
+{
 	int fd = memory_file(image);
-	struct dure_segment_options o = { .sz = sizeof o, .fd = fd,
+	struct dure_segment_options o = { .sz = sizeof o, .fd = fd, .flags = DURE_SEGMENT_GROW,
 					  .backing = DURE_BACKING_MEMORY_FILE };
 	struct world w = { 0 };
 
-	run->stage = "peer";
+	run->stage = stage;
 	run->tally.peers++;
 	if (dure_segment_open(NULL, DURE_OPEN, &o, &w.seg) < 0) {
 		bad(run, "opening");
 	} else {
-		if (find_root(run, &w) && goes_on(run, &w)) {
-			int r = dure_segment_recover(w.seg);
-			if (r < 0)
-				bad(run, "recovering");
-			else if (look(run, w.seg, &found) &&
-				 (found.verdict != expected.verdict || found.live != expected.live))
-				fail(run, "a peer finds something else than a possessor");
-		}
+		be_a_peer(run, &w, expected);
 		dure_segment_close(w.seg);
 	}
 	close(fd);
@@ -277,8 +388,8 @@ static bool run_to_marker(pid_t pid)
 			die("waitpid");
 		if (!WIFSTOPPED(status))
 			return false;
-		if (WSTOPSIG(status) == SIGSTOP)
-			return true;
+		if (WSTOPSIG(status) == SIGSTOP)	/* nobody is left behind when we are killed */
+			return ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_EXITKILL) == 0;
 		int signal = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
 		if (ptrace(PTRACE_CONT, pid, NULL, (void *)(intptr_t)signal) < 0)
 			die("ptrace cont");
@@ -363,6 +474,9 @@ static void kill_the_heir(struct run *run, const struct image *image, struct ver
 			if (possess(run, &now, &found) && (found.verdict != expected.verdict ||
 							   found.live != expected.live))
 				fail(run, "the second heir finds something else than the first");
+			if (!(run->scenario->flags & NO_PEER))
+				work_beside(run, &now, expected, "heir killed, peer");
+			run->stage = "heir killed";
 		}
 		munmap((void *)(uintptr_t)s.shared, IMAGE_BYTES);
 		if (r < 0)
@@ -400,7 +514,7 @@ static void try_state(struct run *run, const struct image *image)
 	run->has_first = true;
 	run->last = found;
 	if (!(run->scenario->flags & NO_PEER))
-		work_beside(run, image, found);
+		work_beside(run, image, found, "peer");
 	if (run->double_stride && run->tally.states % run->double_stride == 0)
 		kill_the_heir(run, image, found);
 }
@@ -411,8 +525,8 @@ static int segment_fd(void)
 	dure_segment *seg;
 	void *root;
 
-	dure_segment_remove(CRASH_SEGMENT, DURE_REMOVE_FORCE, NULL);
-	must(dure_segment_open(CRASH_SEGMENT, DURE_CREATE, &o, &seg), "creating the segment");
+	dure_segment_remove(segment_name, DURE_REMOVE_FORCE, NULL);
+	must(dure_segment_open(segment_name, DURE_CREATE, &o, &seg), "creating the segment");
 	must(dure_object_construct(seg, "root", DURE_TYPE(struct root), 1, NULL, NULL, &root), "root");
 	/* the directory's tables are made with their first names: now, so that counts stay */
 	for (int i = 0; i < 40; i++) {
@@ -443,8 +557,8 @@ static void leave_a_dead_one(void)
 		void *block;
 
 		/* slot 0 is taken first, so that the victim does not recover it by attaching there */
-		must(dure_segment_open(CRASH_SEGMENT, DURE_OPEN, &o, &seg), "open");
-		must(dure_segment_open(CRASH_SEGMENT, DURE_OPEN, &o, &seg), "open");
+		must(dure_segment_open(segment_name, DURE_OPEN, &o, &seg), "open");
+		must(dure_segment_open(segment_name, DURE_OPEN, &o, &seg), "open");
 		must(dure_object_find(seg, "root", DURE_TYPE(struct root), (void **)&root, NULL), "root");
 		must(dure_block_reserve(seg, 100, 0, &block), "reserve");
 		must(dure_block_reserve(seg, 20000, 0, &block), "reserve");
@@ -469,7 +583,7 @@ static void run_one(struct run *run)
 	if (strcmp(run->scenario->name, "recover") == 0)
 		leave_a_dead_one();
 	run->stage = "victim";
-	pid_t pid = start_victim(run->victim, CRASH_SEGMENT, run->scenario->name);
+	pid_t pid = start_victim(run->victim, segment_name, run->scenario->name);
 	if (!run_to_marker(pid)) {
 		fail(run, "the victim ended in its preparation");
 	} else {
@@ -491,7 +605,7 @@ static void run_one(struct run *run)
 	}
 	end_victim(pid);
 	close(fd);
-	dure_segment_remove(CRASH_SEGMENT, DURE_REMOVE_FORCE, NULL);
+	dure_segment_remove(segment_name, DURE_REMOVE_FORCE, NULL);
 }
 
 /* -- the program ------------------------------------------------------------------------- */
@@ -510,6 +624,20 @@ static void write_json_line(FILE *file, const struct run *run, bool is_first)
 		"\"failures\": %lu}", is_first ? "" : ",\n", run->scenario->name,
 		run->scenario->functions, t->instructions, t->states, t->instructions + 1, t->peers,
 		t->doubles, t->failures);
+}
+
+/* A name that nothing goes by would pass as a scenario without a failure. */
+static void check_names(char **names)
+{
+	for (; *names; names++) {
+		unsigned i = 0;
+		while (i < scenario_count && strcmp(scenarios[i].name, *names) != 0)
+			i++;
+		if (i == scenario_count) {
+			fprintf(stderr, "matrix: there is no scenario %s\n", *names);
+			exit(99);
+		}
+	}
 }
 
 static bool is_chosen(const char *name, char **names)
@@ -584,6 +712,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "matrix: --victim PROGRAM is needed\n");
 		return 99;
 	}
+	check_names(argv + optind);
+	snprintf(segment_name, sizeof segment_name, CRASH_SEGMENT "-%d", (int)getpid());
 	if (choice.json) {
 		json = fopen(choice.json, "w");
 		if (!json)

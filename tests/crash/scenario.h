@@ -47,9 +47,10 @@ struct scenario {
 };
 
 enum {
-	NAMES_TOO = 1,			/* look at the segment's name after every instruction */
 	NO_PEER = 2,			/* a peer cannot work beside it (it takes the whole heap) */
 	UNCOUNTED = 4,			/* leaves other numbers of live blocks than two */
+	SEEN_AT_ONCE = 8,		/* who looks beside the dead sees all of it or nothing */
+	GUARDED = 16,			/* so does who has got locks[0], which no death spoils */
 };
 
 extern const struct scenario scenarios[];
@@ -60,7 +61,7 @@ void must(int result, const char *what);
 
 struct dure_segment_options small_segment(void);
 
-/* what the victim leaves at the end of its name: never a real segment of anybody */
+/* what the segment's name begins with: never a real segment of anybody */
 #define CRASH_SEGMENT "crash-matrix"
 
 #endif

@@ -320,13 +320,43 @@ static enum verdict judge_shrunk(struct world *w)
 /* fills the current page, so that the next reserve makes or adopts one */
 static void prepare_full_page(struct world *w)
 {
+	uintptr_t page = 0;
 	void *block;
+	int pages = 0;
 
-	for (int i = 0; i < 63; i++) {
+	take_lock(w);
+	/* the third page is a new one, from its first block on: 62 more fill it */
+	for (int i = 0; i < 62;) {
 		must(dure_block_reserve(w->seg, 64, 0, &block), "reserve");
 		must(dure_block_keep(w->seg, block), "keep");
+		i += pages == 3;
+		pages += (uintptr_t)block / 4096 != page;
+		page = (uintptr_t)block / 4096;
 	}
+}
+
+/* Nearly all pages have been in use, and are full of what was in them. */
+static void prepare_used_pages(struct world *w)
+{
+	reserve(w, 0, 200000);
+	must(dure_block_cancel(w->seg, w->blocks[0]), "cancel");
+	must(dure_thread_detach(w->seg), "detach");	/* the search begins in front again */
+	reserve(w, 0, 20000);		/* makes the heap */
+	must(dure_block_cancel(w->seg, w->blocks[0]), "cancel");
 	take_lock(w);
+}
+
+static void prepare_count(struct world *w)
+{
+	warm_up(w);
+	note_live_count(w);
+}
+
+/* longer than any stretch of backed pages */
+static void run_keep_of_holes(struct world *w)
+{
+	must(dure_block_reserve(w->seg, 262144, 0, &w->blocks[0]), "reserve");
+	must(dure_block_keep(w->seg, w->blocks[0]), "keep");
 }
 
 /* a loose page with free blocks, and no page of our own */
@@ -666,6 +696,55 @@ static enum verdict judge_tx_long(struct world *w)
 	return words[0] == ones ? AFTER : words[0] == 0 ? BEFORE : WRONG;
 }
 
+/* The log's block has held another log before, of other words. */
+static void prepare_tx_long(struct world *w)
+{
+	char bytes[200];
+	dure_tx *tx;
+
+	memset(bytes, 0x22, sizeof bytes);
+	must(dure_tx_begin(w->seg, &tx), "begin");
+	for (int i = 0; i < 24; i++)
+		must(dure_tx_write(tx, w->root->words + 25, bytes, sizeof bytes), "write");
+	must(dure_tx_commit(tx), "commit");
+	memset(w->root->words + 25, 0x33, sizeof bytes);	/* in no log */
+}
+
+static enum verdict judge_tx_long_again(struct world *w)
+{
+	for (int i = 25; i < 50; i++)
+		if (w->root->words[i] != 0x3333333333333333)
+			return WRONG;
+	return judge_tx_long(w);
+}
+
+/* fills the lane's own log with what says nothing before the commit */
+static void run_tx_many_blocks(struct world *w)
+{
+	uint64_t value = 1;
+	dure_tx *tx;
+	void *block;
+
+	must(dure_tx_begin(w->seg, &tx), "begin");
+	must(dure_tx_write(tx, &w->root->words[0], &value, sizeof value), "write");
+	for (int i = 0; i < 200; i++)
+		must(dure_tx_alloc(tx, 16, 0, &block), "alloc");
+	must(dure_tx_write(tx, &w->root->words[1], &value, sizeof value), "write");
+	must(dure_tx_commit(tx), "commit");
+}
+
+static enum verdict judge_tx_many_blocks(struct world *w)
+{
+	struct dure_heap_info info = { .sz = sizeof info };
+	uint64_t done = w->root->words[0];
+
+	must(dure_heap_info(w->seg, &info), "heap_info");
+	if (done != w->root->words[1] ||
+	    info.live_blocks != w->root->words[WORDS - 1] + (done ? 200 : 0))
+		return WRONG;
+	return seen(done);
+}
+
 static void run_tx_nested(struct world *w)
 {
 	uint64_t value = 1;
@@ -769,6 +848,68 @@ static enum verdict judge_map_put(struct world *w)
 		value = 0;
 	dure_map_close(map);
 	return value == 1 ? BEFORE : value == 2 ? AFTER : WRONG;
+}
+
+static void prepare_two_counts(struct world *w)
+{
+	prepare_map(w);
+	must(dure_map_add(w->blocks[0], "count", 5, 10, NULL), "add");
+}
+
+static void run_map_change_in_tx(struct world *w)
+{
+	uint64_t two = 2;
+	dure_tx *tx;
+
+	must(dure_tx_begin(w->seg, &tx), "begin");
+	must(dure_map_add(w->blocks[0], "count", 5, 5, NULL), "add");
+	must(dure_map_put(w->blocks[0], "old", 3, &two), "put");
+	must(dure_tx_commit(tx), "commit");
+}
+
+static enum verdict judge_map_change_in_tx(struct world *w)
+{
+	dure_map *map = small_map(w);
+	uint64_t old = 0, count = 0;
+	bool good = dure_map_get(map, "old", 3, &old) == 0 &&
+		    dure_map_get(map, "count", 5, &count) == 0 && dure_map_count(map) == 2;
+
+	dure_map_close(map);
+	if (!good || (old == 1) != (count == 10) || (old == 2) != (count == 15))
+		return WRONG;
+	return seen(old == 2);
+}
+
+/* one table's worth of entries: the next one doubles it */
+static void prepare_full_map(struct world *w)
+{
+	char key[8];
+
+	w->blocks[0] = small_map(w);
+	for (int i = 0; i < 5; i++) {
+		snprintf(key, sizeof key, "%d", i);
+		must(dure_map_add(w->blocks[0], key, strlen(key), i + 1, NULL), "add");
+	}
+}
+
+static void run_map_grow(struct world *w)
+{
+	must(dure_map_add(w->blocks[0], "5", 1, 6, NULL), "add");
+}
+
+static enum verdict judge_map_grown(struct world *w)
+{
+	dure_map *map = small_map(w);
+	uint64_t value, found = 0;
+	char key[8];
+
+	for (uint64_t i = 0; i < 6; i++) {
+		snprintf(key, sizeof key, "%d", (int)i);
+		found += dure_map_get(map, key, strlen(key), &value) == 0 && value == i + 1;
+	}
+	bool good = dure_map_count(map) == found && found >= 5;
+	dure_map_close(map);
+	return good ? seen(found == 6) : WRONG;
 }
 
 static void run_map_insert(struct world *w)
@@ -891,6 +1032,24 @@ static void run_unlock(struct world *w)
 	must(dure_mutex_unlock(w->seg, &w->root->locks[0]), "unlock");
 }
 
+static void prepare_two_locks(struct world *w)
+{
+	run_lock(w);
+	must(dure_mutex_lock(w->seg, &w->root->locks[1], DURE_FOREVER), "lock");
+}
+
+/* The other one is held all the time. */
+static enum verdict judge_one_of_two(struct world *w)
+{
+	int r = dure_mutex_lock(w->seg, &w->root->locks[1], 0);
+
+	if (r != DURE_OWNER_DIED)
+		return WRONG;
+	must(dure_mutex_mark_consistent(w->seg, &w->root->locks[1]), "mark_consistent");
+	must(dure_mutex_unlock(w->seg, &w->root->locks[1]), "unlock");
+	return judge_unlocked(w);
+}
+
 static void run_mutex_init(struct world *w)
 {
 	must(dure_mutex_init(w->seg, &w->root->locks[0], DURE_MUTEX_RECURSIVE), "init");
@@ -966,6 +1125,22 @@ static void run_close(struct world *w)
 	must(dure_segment_close(w->blocks[0]), "close");
 }
 
+static void prepare_other_handle(struct world *w)
+{
+	take_lock(w);
+	run_open(w);
+}
+
+/* its lane is one that nobody has had before */
+static void run_attach_first(struct world *w)
+{
+	must(dure_mutex_lock(w->blocks[0], (dure_mutex *)((char *)dure_segment_base(w->blocks[0]) +
+							  ((char *)&w->root->locks[0] -
+							   (char *)dure_segment_base(w->seg))),
+			     DURE_FOREVER),
+	     "lock");
+}
+
 static void prepare_detached(struct world *w)
 {
 	must(dure_thread_detach(w->seg), "detach");
@@ -1020,7 +1195,7 @@ static void run_trim(struct world *w)
 
 static void run_prefault(struct world *w)
 {
-	must(dure_segment_prefault(w->seg, 60000), "prefault");
+	must(dure_segment_prefault(w->seg, 380000), "prefault");
 }
 
 static void run_recover(struct world *w)
@@ -1038,6 +1213,8 @@ const struct scenario scenarios[] = {
 	{ "reserve_new_page", "dure_block_reserve", prepare_full_page, run_reserve, nothing_to_see, 0 },
 	{ "reserve_loose_page", "dure_block_reserve", prepare_loose_page, run_reserve, nothing_to_see,
 	  0 },
+	{ "reserve_used_page", "dure_block_reserve", prepare_used_pages, run_reserve_medium,
+	  nothing_to_see, 0 },
 	{ "reserve_medium", "dure_block_reserve", warm_up, run_reserve_medium, nothing_to_see, 0 },
 	{ "reserve_run", "dure_block_reserve", warm_up, run_reserve_run, nothing_to_see, 0 },
 	{ "reserve_many", "dure_block_reserve_many", warm_up, run_reserve_many, nothing_to_see, 0 },
@@ -1045,6 +1222,8 @@ const struct scenario scenarios[] = {
 	{ "publish_run", "dure_block_publish", prepare_reserved_run, run_publish, judge_publish_run, 0 },
 	{ "keep", "dure_block_keep", prepare_keep, run_keep, judge_live_count, 0 },
 	{ "keep_run", "dure_block_keep", prepare_keep_run, run_keep, judge_live_count, 0 },
+	{ "keep_of_holes", "dure_block_keep", prepare_count, run_keep_of_holes, judge_live_count,
+	  0 },
 	{ "cancel", "dure_block_cancel", prepare_reserved, run_cancel, nothing_to_see, 0 },
 	{ "cancel_run", "dure_block_cancel", prepare_reserved_run, run_cancel, nothing_to_see, 0 },
 	{ "alloc", "dure_block_alloc", warm_up, run_alloc, judge_alloc, 0 },
@@ -1063,25 +1242,34 @@ const struct scenario scenarios[] = {
 	  nothing_to_see, 0 },
 	{ "resize_shrink_reserved", "dure_block_resize", prepare_reserved_run, run_shrink_block,
 	  nothing_to_see, 0 },
-	{ "construct", OBJECTS, prepare_nothing, run_construct, judge_thing_made, 0 },
-	{ "construct_plain", "dure_object_construct", warm_up, run_construct_plain, judge_numbers, 0 },
-	{ "construct_unique", OBJECTS, prepare_nothing, run_construct_unique, judge_unique_made, 0 },
+	{ "construct", OBJECTS, prepare_nothing, run_construct, judge_thing_made,
+	  SEEN_AT_ONCE },
+	{ "construct_plain", "dure_object_construct", warm_up, run_construct_plain, judge_numbers,
+	  SEEN_AT_ONCE },
+	{ "construct_in_used_page", "dure_object_construct", prepare_used_pages, run_construct_plain,
+	  judge_numbers, SEEN_AT_ONCE },
+	{ "construct_unique", OBJECTS, prepare_nothing, run_construct_unique, judge_unique_made,
+	  SEEN_AT_ONCE },
 	{ "construct_anonymous", OBJECTS, prepare_nothing, run_construct_anonymous, judge_anonymous,
-	  0 },
+	  SEEN_AT_ONCE },
 	{ "construct_growing", "dure_object_construct", prepare_many_names, run_few_more_names,
-	  judge_names, UNCOUNTED },
+	  judge_names, UNCOUNTED | SEEN_AT_ONCE },
 	{ "find_or_create", "dure_object_find_or_create", prepare_nothing, run_find_or_create,
-	  judge_thing_made, 0 },
+	  judge_thing_made, SEEN_AT_ONCE },
 	{ "destroy", "dure_object_destroy dure_tx_free", prepare_thing, run_destroy, judge_thing_gone,
-	  0 },
+	  SEEN_AT_ONCE },
 	{ "destroy_at", "dure_object_destroy_at", prepare_destroy_at, run_destroy_at, judge_thing_gone,
-	  0 },
+	  SEEN_AT_ONCE },
 	{ "objects_in_tx", "dure_object_construct dure_object_destroy dure_tx_commit", prepare_thing,
-	  run_objects_in_tx, judge_objects_in_tx, 0 },
+	  run_objects_in_tx, judge_objects_in_tx, SEEN_AT_ONCE },
 	{ "tx", "dure_tx_begin dure_tx_lock dure_tx_write dure_tx_add dure_tx_alloc dure_tx_free "
-		"dure_tx_commit", prepare_tx, run_tx, judge_tx, 0 },
-	{ "tx_abort", "dure_tx_begin dure_tx_abort", prepare_tx, run_tx_abort, judge_tx_abort, 0 },
+		"dure_tx_commit", prepare_tx, run_tx, judge_tx, GUARDED },
+	{ "tx_abort", "dure_tx_begin dure_tx_abort", prepare_tx, run_tx_abort, judge_tx_abort, GUARDED },
 	{ "tx_long", "dure_tx_write dure_tx_commit", prepare_nothing, run_tx_long, judge_tx_long, 0 },
+	{ "tx_long_again", "dure_tx_write dure_tx_commit", prepare_tx_long, run_tx_long,
+	  judge_tx_long_again, 0 },
+	{ "tx_many_blocks", "dure_tx_alloc dure_tx_commit", prepare_count, run_tx_many_blocks,
+	  judge_tx_many_blocks, 0 },
 	{ "tx_nested", "dure_tx_begin dure_tx_commit", prepare_nothing, run_tx_nested,
 	  judge_tx_nested, 0 },
 	{ "tx_runs", "dure_tx_alloc dure_tx_free", prepare_published_run, run_tx_runs, judge_tx_runs,
@@ -1090,6 +1278,9 @@ const struct scenario scenarios[] = {
 	  judge_publish_in_tx, 0 },
 	{ "map_open", "dure_map_open", prepare_nothing, run_map_open, judge_map_exists, 0 },
 	{ "map_put", "dure_map_put dure_map_add", prepare_map, run_map_put, judge_map_put, 0 },
+	{ "map_change_in_tx", "dure_map_put dure_map_add", prepare_two_counts, run_map_change_in_tx,
+	  judge_map_change_in_tx, 0 },
+	{ "map_grow", "dure_map_add", prepare_full_map, run_map_grow, judge_map_grown, UNCOUNTED },
 	{ "map_insert", "dure_map_insert", prepare_map, run_map_insert, judge_map_insert, 0 },
 	{ "map_remove", "dure_map_remove", prepare_map, run_map_remove, judge_map_remove, 0 },
 	{ "map_in_tx", "dure_map_add dure_map_remove", prepare_map, run_map_in_tx, judge_map_in_tx,
@@ -1097,6 +1288,8 @@ const struct scenario scenarios[] = {
 	{ "map_destroy", "dure_map_destroy", prepare_map, run_map_destroy, judge_map_gone, UNCOUNTED },
 	{ "lock", "dure_mutex_lock", warm_up, run_lock, judge_lock, 0 },
 	{ "unlock", "dure_mutex_unlock", run_lock, run_unlock, judge_unlocked, 0 },
+	{ "unlock_one_of_two", "dure_mutex_unlock", prepare_two_locks, run_unlock, judge_one_of_two,
+	  0 },
 	{ "mutex_init", "dure_mutex_init", prepare_nothing, run_mutex_init, nothing_to_see, 0 },
 	{ "recursive", "dure_mutex_lock dure_mutex_unlock", prepare_recursive, run_recursive,
 	  judge_still_held, 0 },
@@ -1106,6 +1299,7 @@ const struct scenario scenarios[] = {
 	{ "open", "dure_segment_open", prepare_nothing, run_open, nothing_to_see, 0 },
 	{ "close", "dure_segment_close", prepare_second_handle, run_close, nothing_to_see, 0 },
 	{ "attach", "dure_mutex_lock", prepare_detached, run_attach, nothing_to_see, 0 },
+	{ "attach_first", "dure_mutex_lock", prepare_other_handle, run_attach_first, judge_lock, 0 },
 	{ "thread_detach", "dure_thread_detach", prepare_attached, run_detach, nothing_to_see, 0 },
 	{ "grow", "dure_segment_grow", warm_up, run_grow, judge_grow, 0 },
 	{ "trim", "dure_segment_trim", prepare_free_pages, run_trim, nothing_to_see, 0 },

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * maker.c - segments for the tests of the command
+ *
+ *	maker posix|process NAME	\
+ *	maker file PATH			 > makes it, with some objects in it
+ *	maker sysv KEY			/
+ *	maker left NAME			the same as posix, but nobody stays
+ *	maker holder NAME		posix, and its maker holds a lock in a transaction, for which
+ *					a thread of its own waits
+ *	maker dead NAME			posix, and a participant was killed with a lock and reserved
+ *					blocks
+ *
+ * Says "ready PID" (dead: the pid of the dead one) and stays until its input ends.
+ */
+#include <dure.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct shop {
+	dure_mutex lock;
+	uint64_t stock;
+};
+
+struct point {
+	double x, y;
+};
+
+static dure_segment *seg;
+static struct shop *shop;
+
+static void must(int r)
+{
+	if (r >= 0)
+		return;
+	fprintf(stderr, "maker: %s\n", dure_last_error());
+	exit(1);
+}
+
+static void open_segment(const char *kind, const char *name)
+{
+	struct dure_segment_options o = { .sz = sizeof o, .size_bytes = 4 << 20 };
+
+	if (strcmp(kind, "process") == 0)
+		o.lifetime = DURE_LIFETIME_PROCESS;
+	if (strcmp(kind, "file") == 0)
+		o.backing = DURE_BACKING_FILE;
+	if (strcmp(kind, "sysv") == 0) {
+		o.backing = DURE_BACKING_SYSV;
+		o.key = (int32_t)strtol(name, NULL, 0);
+		name = NULL;
+	}
+	must(dure_segment_open(name, DURE_CREATE, &o, &seg));
+}
+
+static void furnish(void)
+{
+	struct dure_map_options m = { .sz = sizeof m, .partitions = 4 };
+	dure_map *map;
+	void *object;
+
+	must(dure_object_construct(seg, "shop", DURE_TYPE(struct shop), 1, NULL, NULL,
+				   (void **)&shop));
+	must(dure_object_construct(seg, "points", DURE_TYPE(struct point), 1000, NULL, NULL, &object));
+	must(dure_object_construct(seg, "odd\n\033[31mname", DURE_TYPE(int), 1, NULL, NULL, &object));
+	must(dure_object_construct(seg, DURE_UNIQUE, DURE_TYPE(struct point), 1, NULL, NULL, &object));
+	must(dure_map_open(seg, "words", DURE_CREATE, &m, &map));
+	must(dure_map_add(map, "one", 3, 1, NULL));
+	dure_map_close(map);
+	must(dure_thread_detach(seg));
+}
+
+/* -- holders ------------------------------------------------------------------------------ */
+
+static void hold(void)
+{
+	dure_tx *tx;
+
+	must(dure_tx_begin(seg, &tx));
+	must(dure_tx_lock(tx, &shop->lock, DURE_FOREVER));
+	must(dure_tx_add(tx, &shop->stock, sizeof shop->stock));
+	shop->stock = 99;
+}
+
+static void *wait_for_lock(void *context)
+{
+	dure_mutex_lock(seg, &shop->lock, DURE_FOREVER);
+	return context;
+}
+
+static int look_for_waiter(const struct dure_thread_info *info, void *context)
+{
+	(void)context;
+	return info->waits_for.offset != 0;
+}
+
+/* Until the other thread is seen to wait, at most about ten seconds. */
+static void hold_and_be_waited_for(void)
+{
+	struct timespec moment = { .tv_nsec = 1000000 };
+	pthread_t thread;
+
+	hold();
+	if (pthread_create(&thread, NULL, wait_for_lock, NULL) != 0)
+		exit(1);
+	for (int i = 0; i < 10000; i++) {
+		if (dure_thread_list(seg, look_for_waiter, NULL))
+			return;
+		nanosleep(&moment, NULL);
+	}
+	fputs("maker: nobody waits for the lock\n", stderr);
+	exit(1);
+}
+
+static pid_t let_one_die(void)
+{
+	void *blocks[10];
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		must(dure_segment_reattach(seg));
+		must(dure_block_reserve_many(seg, 300, 0, 10, blocks));
+		hold();
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
+	return pid;
+}
+
+int main(int argc, char **argv)
+{
+	pid_t pid = getpid();
+
+	if (argc != 3) {
+		fputs("usage: maker posix|process|file|sysv|left|holder|dead NAME\n", stderr);
+		return 2;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	open_segment(argv[1], argv[2]);
+	furnish();
+	if (strcmp(argv[1], "holder") == 0)
+		hold_and_be_waited_for();
+	if (strcmp(argv[1], "dead") == 0)
+		pid = let_one_die();
+	printf("ready %d\n", (int)pid);
+	fflush(stdout);
+	if (strcmp(argv[1], "left") != 0)
+		while (getchar() != EOF)
+			;
+	if (strcmp(argv[1], "holder") == 0)
+		_exit(0);
+	must(dure_segment_close(seg));
+	return 0;
+}

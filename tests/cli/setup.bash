@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+# setup.bash - what the tests of the command share: segments of their own, gone afterwards
+#
+# DURE and MAKER are the programs (tests/cli/meson.build). Names begin with $N.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	N=cli-$$-$BATS_TEST_NUMBER
+	T=$(mktemp -d)
+	unset NO_COLOR
+	export TERM=xterm
+	makers=
+	key=
+}
+
+teardown() {
+	local pid name
+	for pid in $makers; do
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	for name in /dev/shm/dure."$N"*; do
+		case $name in
+		*\**|*.sysv-*) ;;
+		*) "$DURE" rm --force "${name#/dev/shm/dure.}" ;;
+		esac
+	done
+	if [ -n "$key" ] && ipcrm -M "$key" 2>/dev/null; then
+		rm -f /dev/shm/dure.sysv.*."key-$(printf %08x "$key")"
+	fi
+	rm -rf "$T"
+	# nothing is left behind
+	[ -z "$(ls /dev/shm | grep -F "dure.$N")" ]
+}
+
+# make KIND NAME: a segment, and somebody in it; $pid is who "maker" names, $maker who stays
+make() {
+	local word
+	mkfifo "$T/in.$2" "$T/out.$2"
+	# 3 is bats' own, and must not stay open in children
+	"$MAKER" "$1" "$2" <"$T/in.$2" >"$T/out.$2" 3>&- &
+	maker=$!
+	makers="$makers $maker"
+	exec {input}>"$T/in.$2"
+	read -r -t 20 word pid <"$T/out.$2"
+	[ "$word" = ready ]
+}
+
+# the last maker ends, leaving as programs should
+leave() {
+	exec {input}>&-
+	wait "$maker"
+	makers=${makers% "$maker"}
+}
+
+# a file segment at $T/$1, with nobody in it
+make_file() {
+	"$MAKER" file "$T/$1" </dev/null
+}
+
+# has LINE...: each of the lines is, with any spaces, one of the output's
+has() {
+	local line
+	for line; do
+		printf '%s\n' "$output" | tr -s ' ' | sed 's/^ //; s/ $//' | grep -qxF -- "$line" || {
+			printf 'no line "%s" in:\n%s\n' "$line" "$output"
+			return 1
+		}
+	done
+}
+
+# holds WORDS...: each of them is in the output
+holds() {
+	local words
+	for words; do
+		[[ $output == *"$words"* ]] || {
+			printf 'no "%s" in:\n%s\n' "$words" "$output"
+			return 1
+		}
+	done
+}
