@@ -57,7 +57,7 @@ enum {
 /*
  * dure_strerror - the general sentence for a result code
  *
- * Takes what a function returned (negative, or a remark) or a bare errno.
+ * Takes what a function returned: negative, or a remark. A bare errno is given negated.
  *
  * Returns  a constant string, never NULL; "unknown result" for codes the library never returns.
  *

@@ -318,13 +318,15 @@ static int add_in_place(struct change *c, int64_t delta, int64_t *ret_sum)
 {
 	struct cell64 *value = value_of(c->found);
 	int64_t sum = (int64_t)(cell64_load_rlx(value) + (uint64_t)delta);
+	int r = 0;
 
-	if (ret_sum)
-		*ret_sum = sum;
 	if (c->guard.in_tx)
-		return durei_log_write_word(c->lane, value, (uint64_t)sum);
-	cell64_store_rel(value, (uint64_t)sum);
-	return 0;
+		r = durei_log_write_word(c->lane, value, (uint64_t)sum);
+	else
+		cell64_store_rel(value, (uint64_t)sum);
+	if (r == 0 && ret_sum)
+		*ret_sum = sum;
+	return r;
 }
 
 int dure_map_add(dure_map *map, const void *key, size_t key_bytes, int64_t delta,
@@ -378,17 +380,19 @@ struct each {
 	void *context;
 };
 
-static int visit_entry(dure_segment *seg, struct dl_entry *entry, void *context)
+static int visit_entry(dure_segment *seg, struct dl_entry *entry, const struct dl_entry *content,
+		       void *context)
 {
 	const struct each *each = context;
-	uint64_t at = durei_offset(seg, entry);
+	uint64_t offset = content->key_offset, bytes = content->key_bytes;
+	struct durei_block block;
 
-	if (!durei_bytes_are_backed(seg, at, entry_bytes(each->map)) ||
-	    !durei_bytes_are_backed(seg, at + entry->key_offset, entry->key_bytes))
-		return durei_error(EUCLEAN, "segment %s: an entry of map %s does not lie inside it",
+	if (!durei_block_at(seg, durei_offset(seg, entry), &block) ||
+	    entry_bytes(each->map) > block.bytes || offset + bytes > block.bytes)
+		return durei_error(EUCLEAN, "segment %s: an entry of map %s does not lie in its block",
 				   seg->super.name, each->map->name);
-	return each->visit((const char *)entry + entry->key_offset, entry->key_bytes,
-			   value_of(entry), each->context);
+	return each->visit((const char *)content + offset, bytes, value_of(content),
+			   each->context);
 }
 
 int dure_map_each(dure_map *map,
@@ -399,7 +403,8 @@ int dure_map_each(dure_map *map,
 	struct each each = { .map = map, .visit = visit, .context = context };
 	int r = durei_handle_check(map->seg);
 
-	return r < 0 ? r : durei_index_visit(&map->index, durei_lane_peek(map->seg), visit_entry, &each);
+	return r < 0 ? r : durei_index_visit(&map->index, durei_lane_to_read(map->seg), visit_entry,
+					     &each);
 }
 
 /* -- the end of a map -------------------------------------------------------------------- */
@@ -409,11 +414,13 @@ struct batch {
 	unsigned count;
 };
 
-static int gather(dure_segment *seg, struct dl_entry *entry, void *context)
+static int gather(dure_segment *seg, struct dl_entry *entry, const struct dl_entry *content,
+		  void *context)
 {
 	struct batch *batch = context;
 
 	(void)seg;
+	(void)content;
 	batch->entries[batch->count++] = entry;
 	return batch->count == DESTROY_BATCH;
 }

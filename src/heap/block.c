@@ -84,8 +84,6 @@ static __attribute__((noinline)) int reserve_slowly(dure_segment *seg, size_t by
 
 	if (!lane)
 		return r;
-	if (align & (align - 1))
-		return check_alignment(align);
 	r = durei_block_reserve(lane, bytes, align, &offset);
 	if (r == 0)
 		*ret = durei_at(seg, offset);

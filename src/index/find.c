@@ -90,6 +90,11 @@ static unsigned state_of_mark(const struct durei_index *index, uint64_t mark)
 	return (unsigned)(word & DL_LOG_STATE_MASK);
 }
 
+static bool is_under_way(unsigned log_state)
+{
+	return log_state == DL_LOG_ACTIVE || log_state == DL_LOG_COMMITTED;
+}
+
 /* [INDEX5] */
 bool durei_index_is_visible(const struct durei_index *index, const struct durei_lane *lane,
 			    const struct dl_entry *entry)
@@ -100,11 +105,11 @@ bool durei_index_is_visible(const struct durei_index *index, const struct durei_
 	if (__builtin_expect((pending | remover) == 0, 1))
 		return true;
 	bool mine = lane && pending >> DL_MARK_LANE_SHIFT == lane->id;
-	if (pending && !mine && state_of_mark(index, pending) == DL_LOG_ACTIVE)
+	if (pending && !mine && is_under_way(state_of_mark(index, pending)))
 		return false;
 	mine = lane && remover >> DL_MARK_LANE_SHIFT == lane->id;
 	return !remover || state_of_mark(index, remover) != (mine ? DL_LOG_ACTIVE
-								    : DL_LOG_COMMITTED);
+								    : DL_LOG_VISIBLE);
 }
 
 static bool is_key(const struct durei_index *index, const struct dl_entry *entry,

@@ -78,18 +78,23 @@ int durei_index_replace(const struct durei_index *index, struct durei_index_guar
 uint64_t durei_index_count(const struct durei_index *index);
 
 /*
+ * `entry` is where it is, `content` what to read: the same, or a copy of its block. A visit that
+ * returns non-zero ends it.
+ */
+typedef int durei_index_visitor(dure_segment *seg, struct dl_entry *entry,
+				const struct dl_entry *content, void *context);
+
+/*
  * Calls visit for each entry this thread may see; with a lane under each partition's lock in
- * turn, without one as far as the entries stand still. Non-zero ends it and is returned.
+ * turn, without one with copies. Returns 0, what visit returned, -EAGAIN (no copy could be
+ * had), -ENOMEM, -EUCLEAN
  */
 int durei_index_visit(const struct durei_index *index, struct durei_lane *lane,
-		      int (*visit)(dure_segment *seg, struct dl_entry *entry, void *context),
-		      void *context);
+		      durei_index_visitor *visit, void *context);
 
 /* The same for one partition. */
-int durei_index_visit_part(const struct durei_index *index, struct durei_lane *lane,
-			   uint64_t part,
-			   int (*visit)(dure_segment *seg, struct dl_entry *entry, void *context),
-			   void *context);
+int durei_index_visit_part(const struct durei_index *index, struct durei_lane *lane, uint64_t part,
+			   durei_index_visitor *visit, void *context);
 
 /* Frees all tables and the index itself, in the open log; it has no entries. */
 int durei_index_free(const struct durei_index *index, struct durei_lane *lane);

@@ -83,10 +83,12 @@ static void check_object(struct walk *walk, const struct dl_object *object, uint
 		(const void *)((const char *)object + dl_object_notes_offset(object->entry.key_bytes));
 	if (!mul_fits(object->element_bytes, object->count, &data) ||
 	    object->data_offset < dl_object_notes_offset(object->entry.key_bytes) + sizeof *notes ||
-	    data > bytes || object->data_offset > bytes - data)
+	    data > bytes || object->data_offset > bytes - data) {
 		DAMAGED(check, "OBJ1", at, "an object's elements do not lie in its block");
-	else if (strncmp((const char *)notes->type_name, "dure_map", sizeof notes->type_name) == 0 &&
-		 object->element_bytes == sizeof(struct dl_map))
+		return;
+	}
+	if (strncmp((const char *)notes->type_name, "dure_map", sizeof notes->type_name) == 0 &&
+	    object->element_bytes == sizeof(struct dl_map))
 		check_map(check, (const struct dl_map *)(const void *)((const char *)object +
 								       object->data_offset));
 	if (object->entry.kind == DL_OBJECT_NAMED &&

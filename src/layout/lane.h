@@ -52,7 +52,8 @@ enum {
 enum {
 	DL_LOG_IDLE = 0,
 	DL_LOG_ACTIVE = 1,
-	DL_LOG_COMMITTED = 2,
+	DL_LOG_COMMITTED = 2,		/* it will happen; blocks are being taken */
+	DL_LOG_VISIBLE = 3,		/* it has happened, for everybody */
 	DL_LOG_STATE_MASK = 0xff,
 	DL_LOG_SERIAL_SHIFT = 8,
 };

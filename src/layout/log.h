@@ -12,6 +12,7 @@
  *          So a chunk can be walked forwards, and from its end backwards.
  * Rules    [LOG1] `used` covers an undo entry before the bytes it remembers are changed
  *          [LOG2] what the other entries say happens at commit, and only then
+ *          [LOG3] blocks are taken while the log is COMMITTED; all else is done in VISIBLE
  */
 #ifndef DUREI_LAYOUT_LOG_H
 #define DUREI_LAYOUT_LOG_H
@@ -27,7 +28,7 @@ enum dl_log_kind {
 	DL_LOG_UNDO_BYTE = 2,	/* second word: the old byte */
 	DL_LOG_UNDO_RANGE = 3,	/* second word: length; then the old bytes */
 	DL_LOG_SET = 4,		/* at commit, store the second word */
-	DL_LOG_BUMP = 5,	/* at commit and at abort, add 1: repeating it does no harm */
+	DL_LOG_BUMP = 5,	/* after all others, also at abort, add 1: repeating does no harm */
 	DL_LOG_TAKE = 6,	/* block state; at commit RESERVED -> LIVE. Second: the block */
 	DL_LOG_TAKE_RUN = 7,	/* page word; at commit store the second word */
 	DL_LOG_FREE = 8,	/* block state; at commit -> UNLINKED, under `freeing` */
@@ -45,7 +46,7 @@ enum {
 
 /*
  * `used` words: valid bytes << 16 | words of the last entry.
- * lane->log_cursor: 0 while the stores of a commit are under way; then 1 + frees that are done.
+ * lane->log_cursor: 0 while the sets of a commit are under way; then 1 + frees that are done.
  */
 enum { DL_LOG_USED_SHIFT = 16, DL_LOG_USED_LAST_MASK = 0xffff };
 

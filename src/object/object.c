@@ -516,7 +516,7 @@ int dure_object_destroy_at(dure_segment *segment, void *object, dure_object_func
 
 /* -- looking ----------------------------------------------------------------------------- */
 
-static void fill_info(dure_segment *seg, const struct dl_object *object,
+static void fill_info(const struct dl_object *object, uint64_t offset,
 		      struct dure_object_info *ret)
 {
 	uint32_t bytes = object->entry.key_bytes;
@@ -530,7 +530,7 @@ static void fill_info(dure_segment *seg, const struct dl_object *object,
 		.element_bytes = object->element_bytes,
 		.align_bytes = object->align,
 		.created_ns = notes->created_ns,
-		.ref = { durei_offset(seg, object) + object->data_offset },
+		.ref = { offset + object->data_offset },
 	};
 	if (object->entry.kind != DL_OBJECT_ANONYMOUS && bytes <= DURE_OBJECT_NAME_MAX)
 		memcpy(ret->name, object + 1, bytes);
@@ -548,7 +548,7 @@ int dure_object_info_of(dure_segment *segment, const void *object, struct dure_o
 	found = object_at(segment, object);
 	if (!found)
 		return -EINVAL;
-	fill_info(segment, found, &filled);
+	fill_info(found, durei_offset(segment, found), &filled);
 	return durei_options_write(info, &filled, sizeof filled, sizeof filled);
 }
 
@@ -558,14 +558,15 @@ struct listing {
 	size_t count, room;
 };
 
-static int add_to_listing(dure_segment *seg, struct dl_entry *entry, void *context)
+static int add_to_listing(dure_segment *seg, struct dl_entry *entry,
+			  const struct dl_entry *content, void *context)
 {
 	struct listing *listing = context;
-	struct dl_object *object = (struct dl_object *)entry;
+	const struct dl_object *object = (const struct dl_object *)content;
+	struct durei_block block;
 
-	if (!durei_bytes_are_backed(seg, durei_offset(seg, object),
-				    dl_object_notes_offset(entry->key_bytes) +
-					    sizeof(struct dl_object_notes)))
+	if (!durei_block_at(seg, durei_offset(seg, entry), &block) ||
+	    dl_object_notes_offset(content->key_bytes) + sizeof(struct dl_object_notes) > block.bytes)
 		return 0;
 	if (listing->count == listing->room) {
 		size_t room = listing->room ? listing->room * 2 : 64;
@@ -575,7 +576,7 @@ static int add_to_listing(dure_segment *seg, struct dl_entry *entry, void *conte
 		listing->infos = more;
 		listing->room = room;
 	}
-	fill_info(seg, object, &listing->infos[listing->count++]);
+	fill_info(object, durei_offset(seg, entry), &listing->infos[listing->count++]);
 	return 0;
 }
 
@@ -590,7 +591,8 @@ int dure_object_list(dure_segment *segment,
 	if (r == 0)
 		r = open_directory(segment, &directory);
 	if (r == 0)
-		r = durei_index_visit(&directory, durei_lane_peek(segment), add_to_listing, &listing);
+		r = durei_index_visit(&directory, durei_lane_to_read(segment), add_to_listing,
+				      &listing);
 	for (size_t i = 0; r == 0 && i < listing.count; i++)
 		r = visit(&listing.infos[i], context);
 	free(listing.infos);

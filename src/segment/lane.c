@@ -323,6 +323,14 @@ struct durei_lane *durei_lane_find(dure_segment *seg, int *ret_error)
 	return r == 0 ? lane : NULL;
 }
 
+struct durei_lane *durei_lane_to_read(dure_segment *seg)
+{
+	int r;
+
+	return seg->access == DUREI_ACCESS_READ || seg->is_protected ? NULL
+								     : durei_lane_get(seg, &r);
+}
+
 /* -- leaving ----------------------------------------------------------------------------- */
 
 static bool rooms_let_go(struct durei_lane *lane)

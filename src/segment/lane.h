@@ -78,6 +78,9 @@ static inline struct durei_lane *durei_lane_hot(const dure_segment *seg)
 /* The calling thread's lane if it has one already; never attaches. */
 struct durei_lane *durei_lane_peek(dure_segment *seg);
 
+/* A lane to hold things still with while reading; NULL: this handle or thread can have none. */
+struct durei_lane *durei_lane_to_read(dure_segment *seg);
+
 /* Gives the lane back. The thread holds nothing. */
 int durei_lane_detach(struct durei_lane *lane);
 

@@ -511,6 +511,9 @@ int dure_segment_close(dure_segment *segment)
 		return close_in_child(segment);
 	cancel = durei_cancel_hold();
 	r = dure_thread_detach(segment);
+	/* leaving writes, too: to our place in the segment */
+	if (r == 0 && segment->is_protected)
+		r = dure_segment_protect(segment, DURE_PROTECT_READ | DURE_PROTECT_WRITE);
 	if (r == 0) {
 		segment->is_closed = 1;
 		durei_lane_discard_parked(segment);

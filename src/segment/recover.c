@@ -113,7 +113,10 @@ static void mend_and_release(dure_segment *seg, uint16_t id, uint64_t mended,
 	release(&m, mended);
 }
 
-/* A mender without a lane is known by its slot, which replaces the dead one's. */
+/*
+ * A mender without a lane is known by its slot, which replaces the dead one's. So it mends only
+ * lanes of processes that are dead: those of the living are parked in their slot again.
+ */
 static uint64_t mended_by(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t status)
 {
 	return durei_status(DL_LANE_MENDED, me ? durei_status_slot(status) : seg->slot,
@@ -134,6 +137,8 @@ static int elect(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t
 	*ret_process_is_dead = state == DL_LANE_MENDED && durei_status_recoverer(*status) == id
 				       ? true
 				       : !durei_token_is_alive(seg, durei_status_slot(*status));
+	if (!me && !*ret_process_is_dead)
+		return -EAGAIN;
 	if (me)
 		cell64_store_rel(&me->shared->recovering, id);
 	if (!cell64_cas(&seg->lane_status[id], status, mended))
@@ -142,26 +147,38 @@ static int elect(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t
 	return 1;
 }
 
-int durei_recover_lane(dure_segment *seg, struct durei_lane *me, uint16_t id)
+/* One lane; *ret_next is the one that its dead owner was mending, or 0. */
+static int recover_one(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t *ret_next)
 {
 	uint64_t status;
 	bool process_is_dead;
 	int r;
 
+	*ret_next = 0;
 	if (id == 0 || id >= durei_lane_end(seg) || (me && me->id == id))
 		return 0;
 	status = cell64_load_acq(&seg->lane_status[id]);
 	r = elect(seg, me, id, &status, &process_is_dead);
 	if (r == 1) {
-		uint64_t next = cell64_load_acq(&durei_lane_at(seg, id)->recovering);
+		*ret_next = cell64_load_acq(&durei_lane_at(seg, id)->recovering);
 		mend_and_release(seg, id, status, process_is_dead);
-		if (me)
-			cell64_store_rel(&me->shared->recovering, 0);
-		/* the dead one was mending, too: take that over as well */
-		if (next && next != id && next <= UINT16_MAX)
-			(void)durei_recover_lane(seg, me, (uint16_t)next);
-	} else if (me) {
+	}
+	if (me)
 		cell64_store_rel(&me->shared->recovering, 0);
+	return r;
+}
+
+int durei_recover_lane(dure_segment *seg, struct durei_lane *me, uint16_t id)
+{
+	uint64_t next, last = id;
+	int r = recover_one(seg, me, id, &next);
+
+	/* the dead one was mending, too: take that over as well, and so on; a chain has an end */
+	for (unsigned links = 0; next && next != last && next <= UINT16_MAX &&
+				 links < seg->super.lane_count; links++) {
+		last = next;
+		if (recover_one(seg, me, (uint16_t)last, &next) != 1)
+			break;
 	}
 	return r;
 }

@@ -13,12 +13,18 @@
  *          may be stored again.
  * States   IDLE        the log means nothing
  *          ACTIVE      undo entries hold: roll back
- *          COMMITTED   undo entries are void; carry the others out
- * Rules    [TX1] COMMITTED is the commit, and the only one
+ *          COMMITTED   undo entries are void; carry the others out, blocks taken first
+ *          VISIBLE     all blocks are taken; entries marked by this log count from now on
+ * Rules    [TX1] leaving ACTIVE is the commit, and the only one: to COMMITTED, or without blocks
+ *                to take at once to VISIBLE
  *          [TX2] stores into words that others may change are guarded by a lock which the lane
  *                holds until the log is IDLE, or go to memory nobody else can reach
  *          [TX3] sets are finished (log_cursor > 0) before the first free: after it, a freed
  *                block may belong to others, and nothing is stored there again
+ *          [TX5] blocks are taken before anybody can see what leads to them, and never again
+ *                after: once visible, others may free them
+ *          [TX6] after a roll back, the versions grow when all is undone, and blocks are taken
+ *                back when the log is IDLE: nothing is undone in memory that may be others'
  *          [TX4] `freeing` names a block's state from before it is freed until the cursor has
  *                counted it; who collects freed blocks leaves that one alone. So an heir who
  *                finds `freeing` set knows that the block is nobody's yet, and repeats
@@ -27,10 +33,14 @@
  *          2 entry              an entry beyond used                nobody reads it
  *          3 used               an undo entry, bytes unchanged      roll back: same bytes
  *          4 bytes in place     half-changed bytes                  roll back
- *          5 COMMITTED          all, some or no sets done           carry out, from the start
- *          6 cursor = 1         all sets done                       frees, from the cursor
- *          7 freeing            a block named, freed or not         free it, count it
- *          8 IDLE               nothing                             -
+ *          5 COMMITTED          all, some or no blocks taken        take them, from the start
+ *          6 VISIBLE            all, some or no sets done           sets, from the start
+ *          7 cursor = 1         all sets done                       frees, from the cursor
+ *          8 freeing            a block named, freed or not         free it, count it
+ *          9 IDLE               nothing                             -
+ *          and after step 4, when it is aborted
+ *          5 undone             old bytes, old or new versions      roll back: the same again
+ *          6 IDLE               blocks that are reserved            they vanish with the lane
  * Limits   An entry's offset has 48 bits. The log grows by reserved blocks; a full segment
  *          fails the operation, which is then aborted whole.
  */
@@ -349,26 +359,26 @@ static void walk_backwards(dure_segment *seg, struct dl_lane *lane, entry_step s
 
 /* -- carrying out ------------------------------------------------------------------------ */
 
-/* Sets, bumps and takes: may be repeated, in order. */
+/* [TX5]: before VISIBLE, and may be repeated until then */
+static void carry_out_take(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
+{
+	(void)lane;
+	if (e->kind == DL_LOG_TAKE)
+		cell8_store_rel(durei_at(seg, e->offset), DL_BLOCK_LIVE);
+	else if (e->kind == DL_LOG_TAKE_RUN)
+		cell64_store_rel(durei_at(seg, e->offset), e->second);
+}
+
+/* Sets and bumps: may be repeated, in order. */
 static void carry_out_set(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
 {
-	void *cell = durei_at(seg, e->offset);
+	struct cell64 *cell = durei_at(seg, e->offset);
 
 	(void)lane;
-	switch (e->kind) {
-	case DL_LOG_SET:
-	case DL_LOG_TAKE_RUN:
+	if (e->kind == DL_LOG_SET)
 		cell64_store_rel(cell, e->second);
-		break;
-	case DL_LOG_BUMP:
+	else if (e->kind == DL_LOG_BUMP)
 		cell64_store_rel(cell, cell64_load_rlx(cell) + 1);
-		break;
-	case DL_LOG_TAKE:
-		cell8_store_rel(cell, DL_BLOCK_LIVE);
-		break;
-	default:
-		break;
-	}
 }
 
 static bool is_free_entry(const struct entry_view *e)
@@ -376,7 +386,7 @@ static bool is_free_entry(const struct entry_view *e)
 	return e->kind == DL_LOG_FREE || e->kind == DL_LOG_FREE_RUN;
 }
 
-/* Steps 6 and 7 for one free; `done` frees are behind us. [TX4] */
+/* Step 8 for one free; `done` frees are behind us. [TX4] */
 static void carry_out_free(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e,
 			   uint64_t done)
 {
@@ -409,13 +419,20 @@ static void carry_out_frees(dure_segment *seg, struct dl_lane *lane)
 	cell64_store_rel(&lane->freeing, 0);
 }
 
-static void carry_out(dure_segment *seg, struct dl_lane *lane)
+static void carry_out_taken(dure_segment *seg, struct dl_lane *lane)
 {
 	if (cell64_load_acq(&lane->log_cursor) == 0) {
 		walk_forwards(seg, lane, carry_out_set);
 		cell64_store_rel(&lane->log_cursor, 1);		/* [TX3] */
 	}
 	carry_out_frees(seg, lane);
+}
+
+static void carry_out(dure_segment *seg, struct dl_lane *lane, uint64_t serial)
+{
+	walk_forwards(seg, lane, carry_out_take);
+	set_state(lane, DL_LOG_VISIBLE, serial);
+	carry_out_taken(seg, lane);
 }
 
 static void undo(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
@@ -433,17 +450,21 @@ static void undo(dure_segment *seg, struct dl_lane *lane, const struct entry_vie
 	case DL_LOG_UNDO_RANGE:
 		memcpy(to, e->data, e->second);
 		break;
-	case DL_LOG_BUMP:
-		cell64_store_rel(to, cell64_load_rlx(to) + 1);
-		break;
 	default:
 		break;
 	}
 }
 
+static void bump(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
+{
+	if (e->kind == DL_LOG_BUMP)
+		carry_out_set(seg, lane, e);
+}
+
 static void roll_back(dure_segment *seg, struct dl_lane *lane)
 {
 	walk_backwards(seg, lane, undo);
+	walk_forwards(seg, lane, bump);			/* [TX6] */
 	fence_crash();
 }
 
@@ -453,7 +474,7 @@ static void close_log(struct durei_lane *lane)
 {
 	uint64_t more = cell64_load_rlx(&lane->shared->log_more), next;
 
-	set_state(lane->shared, DL_LOG_IDLE, lane->serial);	/* step 8 */
+	set_state(lane->shared, DL_LOG_IDLE, lane->serial);	/* step 9 */
 	lane->tx.depth = 0;
 	for (; more; more = next) {
 		next = cell64_load_rlx(&((struct dl_log_chunk *)durei_at(lane->seg, more))->next);
@@ -463,7 +484,7 @@ static void close_log(struct durei_lane *lane)
 
 /*
  * This thread has just written its log: there is nothing to check. This is the path of every
- * single operation; calls step for each entry from the chunk at `entries` on.
+ * single operation.
  */
 static inline void walk_own(struct durei_lane *lane,
 			    void (*step)(struct durei_lane *lane, const struct entry_view *entry))
@@ -487,6 +508,11 @@ static inline void walk_own(struct durei_lane *lane,
 		used = cell64_load_rlx(&chunk->used) >> DL_LOG_USED_SHIFT;
 		next = cell64_load_rlx(&chunk->next);
 	}
+}
+
+static inline void own_take(struct durei_lane *lane, const struct entry_view *e)
+{
+	carry_out_take(lane->seg, lane->shared, e);
 }
 
 static inline void own_set(struct durei_lane *lane, const struct entry_view *e)
@@ -513,10 +539,14 @@ static inline void own_take_back(struct durei_lane *lane, const struct entry_vie
 void durei_log_commit(struct durei_lane *lane)
 {
 	publish_entries(&lane->tx);
-	set_state(lane->shared, DL_LOG_COMMITTED, lane->serial);	/* step 5 */
+	if (lane->tx.block_count > lane->tx.free_count) {
+		set_state(lane->shared, DL_LOG_COMMITTED, lane->serial);	/* step 5 */
+		walk_own(lane, own_take);
+	}
+	set_state(lane->shared, DL_LOG_VISIBLE, lane->serial);		/* step 6 */
 	walk_own(lane, own_set);
 	if (lane->tx.free_count) {
-		cell64_store_rel(&lane->shared->log_cursor, 1);		/* step 6 */
+		cell64_store_rel(&lane->shared->log_cursor, 1);		/* step 7 */
 		walk_own(lane, own_free);
 	}
 	close_log(lane);
@@ -526,6 +556,7 @@ void durei_log_abort(struct durei_lane *lane)
 {
 	publish_entries(&lane->tx);
 	roll_back(lane->seg, lane->shared);
+	set_state(lane->shared, DL_LOG_IDLE, lane->serial);		/* [TX6] */
 	if (lane->tx.block_count)
 		walk_own(lane, own_take_back);
 	close_log(lane);
@@ -567,7 +598,10 @@ void durei_log_mend(struct durei_mending *mending)
 		roll_back(mending->seg, lane);
 		break;
 	case DL_LOG_COMMITTED:
-		carry_out(mending->seg, lane);
+		carry_out(mending->seg, lane, serial);
+		break;
+	case DL_LOG_VISIBLE:
+		carry_out_taken(mending->seg, lane);
 		break;
 	default:
 		break;

@@ -260,6 +260,60 @@ static void readers_see_whole_values(void **state)
 	print_message("%llu reads\n", (unsigned long long)reads);
 }
 
+struct torn_visit {
+	uint64_t seen, torn;
+};
+
+static int look_for_tears(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	struct torn_visit *v = context;
+	const uint64_t *words = value;
+
+	(void)key;
+	(void)key_bytes;
+	v->seen++;
+	for (unsigned i = 1; i < 512; i++)
+		v->torn += words[i] != words[0];
+	return 0;
+}
+
+/* A visitor that cannot lock gets copies: never half of one value and half of the next. */
+static void visitors_see_whole_values(void **state)
+{
+	struct dure_map_options m = { .sz = sizeof m, .value_bytes = 4096, .partitions = 2 };
+	uint64_t value[512] = { 0 };
+	dure_map *big, *mine;
+	dure_segment *reader;
+
+	(void)state;
+	T_IS(dure_map_open(seg, "big", DURE_CREATE, &m, &big), DURE_CREATED);
+	for (uint64_t key = 0; key < 20; key++)
+		T_IS(dure_map_put(big, &key, sizeof key, value), DURE_CREATED);
+	pid_t pid = t_fork();
+	if (pid == 0) {
+		T_IN_CHILD(dure_segment_reattach(seg) == 0);
+		for (uint64_t n = 0;; n++) {
+			uint64_t key = n % 20;
+			for (int i = 0; i < 512; i++)
+				value[i] = n;
+			T_IN_CHILD(dure_map_put(big, &key, sizeof key, value) == 0);
+		}
+	}
+	T_IS(dure_segment_open(t_name(), DURE_OPEN | DURE_READ_ONLY, NULL, &reader), 0);
+	T_IS(dure_map_open(reader, "big", DURE_OPEN, NULL, &mine), 0);
+	struct torn_visit v = { 0 };
+	for (int i = 0; i < 2000; i++)
+		T_OK(dure_map_each(mine, look_for_tears, &v));
+	t_kill(pid);
+	assert_int_equal(v.seen, 2000 * 20);
+	assert_int_equal(v.torn, 0);
+	dure_map_close(mine);
+	T_OK(dure_segment_close(reader));
+	T_OK(dure_segment_recover(seg));
+	dure_map_close(big);
+	T_OK(dure_map_destroy(seg, "big"));
+}
+
 /* What a transaction removes keeps its slot to the end: the table must grow, not complain. */
 static void many_replacements_in_one_transaction(void **state)
 {
@@ -343,6 +397,7 @@ int main(void)
 		TEST(many_are_visited_once_and_destroyed),
 		TEST(transactions_hide_new_entries),
 		TEST(readers_see_whole_values),
+		TEST(visitors_see_whole_values),
 		TEST(many_replacements_in_one_transaction),
 		TEST(others_see_the_old_value_while_the_table_grows),
 	};
