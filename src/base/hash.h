@@ -43,12 +43,28 @@ static inline uint64_t hash_u64(uint64_t seed, uint64_t value)
 	return hash_fold(hash_fold(seed ^ HASH_K0, value ^ HASH_K1), HASH_K2);
 }
 
+static inline uint64_t hash_eight(const unsigned char *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, 8);
+	return word;
+}
+
+/*
+ * 1 to 7 bytes as a little-endian number, by loads that overlap: bytes copied one by one into a
+ * word, and read as one, wait for the store buffer.
+ */
 static inline uint64_t hash_tail(const unsigned char *bytes, size_t count)
 {
-	uint64_t word = 0;
+	uint32_t low, high;
 
-	memcpy(&word, bytes, count);
-	return word;
+	if (count < 4)
+		return bytes[0] | (uint64_t)bytes[count / 2] << count / 2 * 8 |
+		       (uint64_t)bytes[count - 1] << (count - 1) * 8;
+	memcpy(&low, bytes, 4);
+	memcpy(&high, bytes + count - 4, 4);
+	return low | (uint64_t)high << (count - 4) * 8;
 }
 
 static inline uint64_t hash_bytes(uint64_t seed, const void *data, size_t count)
@@ -57,7 +73,7 @@ static inline uint64_t hash_bytes(uint64_t seed, const void *data, size_t count)
 	uint64_t h = seed ^ HASH_K0 ^ ((uint64_t)count * HASH_K1);
 
 	for (; count >= 8; count -= 8, bytes += 8)
-		h = hash_fold(h ^ hash_tail(bytes, 8), HASH_K1);
+		h = hash_fold(h ^ hash_eight(bytes), HASH_K1);
 	if (count)
 		h = hash_fold(h ^ hash_tail(bytes, count), HASH_K1);
 	return hash_fold(h ^ HASH_K0, HASH_K2);

@@ -210,6 +210,19 @@ static int build(const dure_map *map, struct durei_lane *lane, const struct dure
 
 /* -- reading ----------------------------------------------------------------------------- */
 
+/* A counter is changed in place, under no version: one load, also in 32-bit programs. */
+static inline void copy_value(const dure_map *map, const struct dl_entry *entry, void *to)
+{
+	uint64_t word;
+
+	if (map->value_bytes != sizeof word) {
+		memcpy(to, value_of(entry), map->value_bytes);
+		return;
+	}
+	word = cell64_load_rlx(value_of(entry));
+	memcpy(to, &word, sizeof word);
+}
+
 int dure_map_get(dure_map *map, const void *key, size_t key_bytes, void *ret_value)
 {
 	struct durei_lane *lane = durei_lane_last;
@@ -230,7 +243,7 @@ int dure_map_get(dure_map *map, const void *key, size_t key_bytes, void *ret_val
 			durei_index_find(&map->index, lane, &k, entry_bytes(map), &r);
 		if (!entry)
 			return r < 0 ? r : durei_error_plain(ENOENT);
-		memcpy(ret_value, value_of(entry), map->value_bytes);
+		copy_value(map, entry, ret_value);
 		fence_acquire();	/* [MAPC2] */
 		if (cell64_load_acq(&partition->version) == version)
 			return 0;

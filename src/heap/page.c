@@ -34,7 +34,7 @@
 
 enum {
 	LOOKS_MAX = 8,		/* full pages looked at for freed blocks, per search */
-	OWNED_SHARE = 128,	/* a lane keeps up to this part of all pages ... */
+	OWNED_SHARE = 1,	/* a lane keeps up to this part of all pages ... */
 	OWNED_MIN = 16,		/* ... and some more */
 };
 

@@ -120,24 +120,43 @@ static bool is_key(const struct durei_index *index, const struct dl_entry *entry
 	if (entry->hash != key->hash || entry->key_bytes != key->bytes || entry->kind != key->kind)
 		return false;
 	at += durei_offset(index->seg, entry);
-	return durei_bytes_are_backed(index->seg, at, key->bytes) &&
-	       memcmp(durei_at(index->seg, at), key->data, key->bytes) == 0;
+	if (!durei_bytes_are_backed(index->seg, at, key->bytes))
+		return false;
+	return key->bytes == 8 ? memcmp(durei_at(index->seg, at), key->data, 8) == 0
+			       : memcmp(durei_at(index->seg, at), key->data, key->bytes) == 0;
 }
 
-static struct dl_entry *find_in_bucket(const struct durei_index *index,
+/* The slots with the tag, a bit each: all at once, which is faster than a branch for each. */
+static inline unsigned slots_with_tag(const struct dl_bucket *bucket, uint64_t tag)
+{
+	unsigned found = 0;
+
+#pragma GCC unroll 7
+	for (unsigned i = 0; i < DL_BUCKET_SLOTS; i++)
+		found |= (unsigned)(cell64_load_rlx(&bucket->slots[i]) >> DL_SLOT_TAG_SHIFT == tag)
+			 << i;
+	return found;
+}
+
+static inline bool is_marked(const struct dl_entry *entry)
+{
+	return (cell64_load_acq(&entry->pending) | cell64_load_acq(&entry->remover)) != 0;
+}
+
+static inline struct dl_entry *find_in_bucket(const struct durei_index *index,
 				       const struct durei_lane *lane,
 				       const struct dl_bucket *bucket, const struct durei_key *key,
 				       uint64_t min_bytes)
 {
-	uint16_t tag = dl_tag(key->hash);
+	unsigned found = slots_with_tag(bucket, dl_tag(key->hash));
 
-	for (unsigned i = 0; i < DL_BUCKET_SLOTS; i++) {
-		uint64_t slot = cell64_load_acq(&bucket->slots[i]);
-		if (slot == 0 || (uint16_t)(slot >> DL_SLOT_TAG_SHIFT) != tag)
-			continue;
-		struct dl_entry *entry = durei_index_entry(index, slot, min_bytes);
+	for (; found; found &= found - 1) {
+		uint64_t slot = cell64_load_acq(&bucket->slots[__builtin_ctz(found)]);
+		struct dl_entry *entry =
+			slot ? durei_index_entry(index, slot, min_bytes) : NULL;
 		if (entry && is_key(index, entry, key) &&
-		    durei_index_is_visible(index, lane, entry))
+		    (__builtin_expect(!is_marked(entry), 1) ||
+		     durei_index_is_visible(index, lane, entry)))
 			return entry;
 	}
 	return NULL;

@@ -100,6 +100,8 @@ int dure_mutex_lock(dure_segment *segment, dure_mutex *mutex, int64_t timeout_ns
 	if (__builtin_expect(!lane, 0))
 		return r;
 	m = mutex_in(segment, mutex);
+	if (__builtin_expect(m && m->kind == 0 && cell32_load_rlx(&m->word) == 0, 1))
+		return durei_word_take(lane, &m->word, 0, 0, timeout_ns);
 	return m ? durei_mutex_take(lane, m, 0, timeout_ns) : -EINVAL;
 }
 
@@ -146,6 +148,23 @@ static bool unlock_inner(const struct durei_lane *lane, struct dl_mutex *m)
 	return true;
 }
 
+/*
+ * The common case: the lock that was taken last, for which nobody waits, held once. That it is
+ * in the list vouches for its address; an entry of a transaction has a flag, and differs.
+ */
+static inline bool unlock_last(struct durei_lane *lane, struct dl_mutex *m)
+{
+	uint32_t count = lane->held_count, mine = lane->lock_word;
+
+	if (!count || cell64_load_rlx(&lane->shared->held[count - 1]) !=
+			      (uint64_t)((unsigned char *)m - lane->base))
+		return false;
+	if (cell32_load_rlx(&m->depth) || !cell32_cas(&m->word, &mine, 0))
+		return false;
+	durei_held_pop(lane);
+	return true;
+}
+
 int dure_mutex_unlock(dure_segment *segment, dure_mutex *mutex)
 {
 	int r = 0, index;
@@ -154,6 +173,8 @@ int dure_mutex_unlock(dure_segment *segment, dure_mutex *mutex)
 
 	if (__builtin_expect(!lane, 0))
 		return r;
+	if (__builtin_expect(unlock_last(lane, (struct dl_mutex *)mutex), 1))
+		return 0;
 	m = mutex_in(segment, mutex);
 	if (!m)
 		return -EINVAL;
