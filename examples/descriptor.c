@@ -24,10 +24,7 @@ static void must(int result)
 
 /* Room for one descriptor beside one byte, as sendmsg wants it. */
 struct parcel {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 	char byte;
 	struct iovec data;
 	struct msghdr message;
@@ -40,8 +37,8 @@ static struct msghdr *wrap(struct parcel *p)
 	p->data.iov_len = 1;
 	p->message.msg_iov = &p->data;
 	p->message.msg_iovlen = 1;
-	p->message.msg_control = p->control.bytes;
-	p->message.msg_controllen = sizeof p->control.bytes;
+	p->message.msg_control = p->control;
+	p->message.msg_controllen = sizeof p->control;
 	return &p->message;
 }
 

@@ -140,7 +140,7 @@ static struct durei_page **list_head(struct durei_heap *heap, const struct durei
 
 static void list_add(struct durei_heap *heap, struct durei_page *page, enum durei_list list)
 {
-	page->list = list;
+	page->list = (uint16_t)list;
 	struct durei_page **head = list_head(heap, page);
 	page->prev = NULL;
 	page->next = *head;

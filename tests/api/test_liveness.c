@@ -85,7 +85,8 @@ static void process_lifetime_ends_with_the_last_process(void **state)
 		after = now < after ? now : after;
 	}
 	print_message("Shmem: %ld KiB before, %ld during, %ld after\n", before, during, after);
-	assert_true(after <= before);
+	/* what else is on the machine may have taken some, but not a hundredth of this */
+	assert_true(after <= before + BYTES / 1024 / 100);
 	/* the name is left, and leads to nothing; it can be made anew */
 	dure_segment *seg;
 	struct dure_segment_options o = t_options(1 << 20);
