@@ -62,7 +62,8 @@ DURE_API int dure_mutex_lock(dure_segment *segment, dure_mutex *mutex, int64_t t
  */
 DURE_API int dure_mutex_unlock(dure_segment *segment, dure_mutex *mutex);
 
-/* dure_mutex_mark_consistent - the holder has mended what a dead holder left.
+/* dure_mutex_mark_consistent - the holder has mended what a dead holder left. For a lock of the
+   open transaction this counts when it commits.
    Returns 0; -EPERM (not held) -EINVAL (nobody died) -ESTALE */
 DURE_API int dure_mutex_mark_consistent(dure_segment *segment, dure_mutex *mutex);
 

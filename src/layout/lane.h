@@ -99,6 +99,7 @@ static_assert(offsetof(struct dl_lane, log) == 1024, "a quarter in");
 /* flags of a held lock: what recovery does with it */
 enum {
 	DL_HELD_CLEAN = 1,	/* the log mends what it guards: free it silently */
+	DL_HELD_MARKED = 2,	/* consistent again, if the transaction commits */
 	DL_HELD_FLAGS_SHIFT = 56,
 };
 #define DL_HELD_OFFSET_MASK ((UINT64_C(1) << DL_HELD_FLAGS_SHIFT) - 1)

@@ -35,6 +35,13 @@ uint64_t durei_held_flags(const struct durei_lane *lane, int index)
 	return cell64_load_rlx(&lane->shared->held[index]) >> DL_HELD_FLAGS_SHIFT;
 }
 
+void durei_held_flag(struct durei_lane *lane, int index, uint64_t flag)
+{
+	struct cell64 *entry = &lane->shared->held[index];
+
+	cell64_store_rel(entry, cell64_load_rlx(entry) | flag << DL_HELD_FLAGS_SHIFT);
+}
+
 void durei_held_remove(struct durei_lane *lane, int index)
 {
 	int last = (int)lane->held_count - 1;

@@ -187,18 +187,35 @@ int dure_mutex_unlock(dure_segment *segment, dure_mutex *mutex)
 	return 0;
 }
 
+/* The entry of a lock that the open transaction holds; -1: it does not. */
+static int tx_index(struct durei_lane *lane, struct dl_mutex *m)
+{
+	int index = durei_word_is_ours(lane, &m->word)
+			    ? durei_held_find(lane, durei_offset(lane->seg, &m->word)) : -1;
+
+	return index >= 0 && durei_held_flags(lane, index) & DL_HELD_CLEAN ? index : -1;
+}
+
+/* What a transaction has mended is mended when it commits: until then it is only noted. */
 int dure_mutex_mark_consistent(dure_segment *segment, dure_mutex *mutex)
 {
-	struct durei_lane *lane = NULL;
-	struct dl_mutex *m = NULL;
-	int index = find_held(segment, mutex, &lane, &m);
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(segment, &r);
+	struct dl_mutex *m = lane ? mutex_in(segment, mutex) : NULL;
 
+	if (!m)
+		return lane ? -EINVAL : r;
+	int in_tx = tx_index(lane, m), index = in_tx >= 0 ? in_tx : held_index(lane, m);
 	if (index < 0)
 		return index;
-	if (!(cell32_and(&m->word, ~DL_LOCK_DIED) & DL_LOCK_DIED))
+	if (!(cell32_load_rlx(&m->word) & DL_LOCK_DIED))
 		return durei_error(EINVAL, "segment %s: no holder of the mutex at +%#llx died",
 				   segment->super.name,
 				   (unsigned long long)durei_offset(segment, m));
+	if (in_tx >= 0)
+		durei_held_flag(lane, in_tx, DL_HELD_MARKED);
+	else
+		(void)cell32_and(&m->word, ~DL_LOCK_DIED);
 	return 0;
 }
 

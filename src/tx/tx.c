@@ -7,6 +7,8 @@
  * Rules    [TXU1] locks of a transaction carry DL_HELD_CLEAN: an heir frees them silently,
  *                 after the log has been dealt with
  *          [TXU2] they are given back after the log is IDLE
+ *          [TXU3] one that was marked consistent loses its died bit then, and only after a
+ *                 commit: an abort has undone what was mended
  * Death    see log.c; between IDLE and the last unlock: locks of the dead that guard nothing
  *          half done. Recovery frees them.
  */
@@ -109,13 +111,18 @@ int dure_tx_write(dure_tx *tx, void *to, const void *from, size_t bytes)
 	return 0;
 }
 
-static void give_locks_back(struct durei_lane *lane)
+/* What has been marked consistent is so once the log is closed; a death before tells again. */
+static void give_locks_back(struct durei_lane *lane, bool has_committed)
 {
 	for (int i = (int)lane->held_count - 1; lane->tx.has_locks && i >= 0; i--) {
 		uint64_t offset = cell64_load_rlx(&lane->shared->held[i]) & DL_HELD_OFFSET_MASK;
-		if (!(durei_held_flags(lane, i) & DL_HELD_CLEAN))
+		uint64_t flags = durei_held_flags(lane, i);
+		if (!(flags & DL_HELD_CLEAN))
 			continue;
-		durei_word_free(lane, durei_at(lane->seg, offset), i);
+		struct dl_mutex *m = durei_at(lane->seg, offset);
+		if (has_committed && flags & DL_HELD_MARKED)
+			(void)cell32_and(&m->word, ~DL_LOCK_DIED);
+		durei_word_free(lane, &m->word, i);
 		lane->tx.has_locks--;
 	}
 }
@@ -123,7 +130,7 @@ static void give_locks_back(struct durei_lane *lane)
 static int abort_all(struct durei_lane *lane)
 {
 	durei_log_abort(lane);
-	give_locks_back(lane);
+	give_locks_back(lane, false);
 	return 0;
 }
 
@@ -143,7 +150,7 @@ int dure_tx_commit(dure_tx *tx)
 				   "it has been undone");
 	}
 	durei_log_commit(tx->lane);
-	give_locks_back(tx->lane);
+	give_locks_back(tx->lane, true);
 	return 0;
 }
 

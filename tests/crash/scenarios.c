@@ -1086,6 +1086,37 @@ static void run_mark_consistent(struct world *w)
 	must(dure_mutex_mark_consistent(w->seg, &w->root->locks[0]), "mark_consistent");
 }
 
+/* somebody died with the lock outside a transaction; within one it is mended */
+static void prepare_died_for_tx(struct world *w)
+{
+	prepare_died(w);
+	must(dure_mutex_unlock(w->seg, &w->root->locks[0]), "unlock");
+}
+
+static void run_mark_in_tx(struct world *w)
+{
+	uint64_t value = 7;
+	dure_tx *tx;
+
+	must(dure_tx_begin(w->seg, &tx), "begin");
+	must(dure_tx_lock(tx, &w->root->locks[0], DURE_FOREVER), "lock");
+	must(dure_tx_write(tx, &w->root->words[0], &value, sizeof value), "write");
+	must(dure_mutex_mark_consistent(w->seg, &w->root->locks[0]), "mark_consistent");
+	must(dure_tx_commit(tx), "commit");
+}
+
+/* never marked without what mends it; a commit may be told of once more */
+static enum verdict judge_marked_in_tx(struct world *w)
+{
+	bool is_mended = w->root->words[0] == 7;
+	int r = dure_mutex_lock(w->seg, &w->root->locks[0], 0);
+
+	if (r < 0 || (!is_mended && r != DURE_OWNER_DIED))
+		return WRONG;
+	must(dure_mutex_unlock(w->seg, &w->root->locks[0]), "unlock");
+	return seen(is_mended);
+}
+
 static void run_abandon(struct world *w)
 {
 	must(dure_mutex_abandon(w->seg, &w->root->locks[0]), "abandon");
@@ -1295,6 +1326,8 @@ const struct scenario scenarios[] = {
 	  judge_still_held, 0 },
 	{ "mark_consistent", "dure_mutex_mark_consistent", prepare_died, run_mark_consistent,
 	  judge_still_held, 0 },
+	{ "mark_in_tx", "dure_mutex_mark_consistent dure_tx_lock dure_tx_commit", prepare_died_for_tx,
+	  run_mark_in_tx, judge_marked_in_tx, 0 },
 	{ "abandon", "dure_mutex_abandon", run_lock, run_abandon, judge_abandoned, 0 },
 	{ "open", "dure_segment_open", prepare_nothing, run_open, nothing_to_see, 0 },
 	{ "close", "dure_segment_close", prepare_second_handle, run_close, nothing_to_see, 0 },
