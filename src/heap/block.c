@@ -363,19 +363,31 @@ int dure_block_alloc(dure_segment *segment, size_t bytes, size_t align, dure_ref
 
 /* -- freeing ----------------------------------------------------------------------------- */
 
+/*
+ * Tells whoever owns the page next. The block has just become free, so all of the page may
+ * have been given up meanwhile, and its word may mean a run: only a page of blocks is marked.
+ */
+static void hint_freed(dure_segment *seg, uint64_t page, uint64_t seen)
+{
+	struct cell64 *word = &seg->pages[page];
+
+	while ((dl_page_kind(seen) == DL_PAGE_OWNED || dl_page_kind(seen) == DL_PAGE_LOOSE) &&
+	       !(seen & DL_PAGE_HAS_FREED))
+		if (cell64_cas(word, &seen, seen | DL_PAGE_HAS_FREED))
+			seen |= DL_PAGE_HAS_FREED;
+	if (dl_page_kind(seen) == DL_PAGE_LOOSE)
+		durei_group_hint(seg, page, DL_GROUP_MAYBE_LOOSE);
+}
+
 /* In a page that is not ours: one store, and a hint for who owns it next. */
 static int free_elsewhere(struct durei_lane *lane, const struct durei_block *block)
 {
 	dure_segment *seg = lane->seg;
-	struct cell64 *word = &seg->pages[block->page];
 
 	if (!block->state)
 		return durei_run_free(lane, block->page, block->word);
 	cell8_store_rel(block->state, DL_BLOCK_FREED);
-	if (!(block->word & DL_PAGE_HAS_FREED))
-		cell64_or(word, DL_PAGE_HAS_FREED);
-	if (dl_page_kind(block->word) == DL_PAGE_LOOSE)
-		durei_group_hint(seg, block->page, DL_GROUP_MAYBE_LOOSE);
+	hint_freed(seg, block->page, block->word);
 	return 0;
 }
 
@@ -404,9 +416,7 @@ void durei_block_collect(struct durei_lane *lane, uint64_t offset)
 	}
 	if (!durei_block_at(lane->seg, offset, &found))
 		return;
-	cell64_or(&lane->seg->pages[found.page], DL_PAGE_HAS_FREED);
-	if (dl_page_kind(found.word) == DL_PAGE_LOOSE)
-		durei_group_hint(lane->seg, found.page, DL_GROUP_MAYBE_LOOSE);
+	hint_freed(lane->seg, found.page, found.word);
 }
 
 static __attribute__((noinline)) int free_slowly(dure_segment *seg, void *block,

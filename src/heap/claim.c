@@ -99,6 +99,7 @@ static void back_out(dure_segment *seg, uint64_t page, uint64_t count, bool any_
 static int claim_stretch(struct durei_lane *lane, uint64_t page, uint64_t count, uint64_t first)
 {
 	dure_segment *seg = lane->seg;
+	uint64_t offset = page << seg->page_shift, bytes = count << seg->page_shift;
 	uint64_t claimed = dl_page_blocks(DL_PAGE_CLAIMED, 0, lane->id), got = 0;
 	bool any_hole = false;
 	int r = 0;
@@ -108,11 +109,11 @@ static int claim_stretch(struct durei_lane *lane, uint64_t page, uint64_t count,
 		got++;							/* steps 2, 3 */
 	if (got < count)
 		r = -EAGAIN;
-	else if (any_hole)						/* step 4 */
-		r = seg->backing->reserve(seg, page << seg->page_shift, count << seg->page_shift);
+	else if (any_hole || !durei_bytes_are_backed(seg, offset, bytes))	/* a file cut short */
+		r = seg->backing->reserve(seg, offset, bytes);		/* step 4 */
 	if (r < 0) {
 		back_out(seg, page, got, any_hole);
-		return r == -EAGAIN ? r : durei_no_space(seg, -r, count << seg->page_shift);
+		return r == -EAGAIN ? r : durei_no_space(seg, -r, bytes);
 	}
 	return 0;
 }

@@ -310,6 +310,9 @@ static struct durei_page *adopt(struct durei_lane *lane, uint64_t number, uint64
 	unsigned class = dl_page_class(word);
 	struct durei_page *page = NULL;
 
+	if (!durei_bytes_are_backed(seg, number << seg->page_shift,
+				    (uint64_t)seg->classes[class].page_count << seg->page_shift))
+		return NULL;		/* a file cut short */
 	durei_busy_begin(lane);
 	durei_claims_mark(lane, number, 1);
 	if (cell64_cas(&seg->pages[number], &word,
@@ -389,6 +392,26 @@ static bool let_list_go(struct durei_lane *lane, struct durei_page *page)
 	return all;
 }
 
+/* Runs do not stand in any list: claims tell where they may be. */
+static bool has_reserved_runs(const struct durei_lane *lane)
+{
+	const dure_segment *seg = lane->seg;
+	uint64_t limit = durei_page_limit(lane->seg), step = UINT64_C(1) << seg->claim_shift;
+
+	for (uint64_t bit = 0; bit < DL_CLAIM_WORDS * 64; bit++) {
+		uint64_t first = bit << seg->claim_shift;
+		if (!(lane->heap->runs_in_claim[bit / 64] >> bit % 64 & 1))
+			continue;
+		for (uint64_t page = first; page < min_u64(first + step, limit); page++) {
+			uint64_t word = cell64_load_acq(&seg->pages[page]);
+			if (dl_page_kind(word) == DL_PAGE_RUN_RESERVED &&
+			    dl_page_lane(word) == lane->id)
+				return true;
+		}
+	}
+	return false;
+}
+
 bool durei_heap_let_go(struct durei_lane *lane)
 {
 	struct durei_heap *heap = lane->heap;
@@ -403,6 +426,8 @@ bool durei_heap_let_go(struct durei_lane *lane)
 		all &= let_list_go(lane, heap->partial[class]);
 		all &= let_list_go(lane, heap->full[class]);
 	}
+	if (has_reserved_runs(lane))
+		all = false;
 	if (all)
 		for (unsigned word = 0; word < DL_CLAIM_WORDS; word++)
 			cell64_store_rel(&lane->shared->claims[word], 0);
@@ -474,6 +499,9 @@ static void back_to_page(struct durei_lane *lane, const struct durei_free *free)
 	uint64_t offset = durei_offset(lane->seg, free->block);
 	struct durei_page *page = lane->heap->by_number[offset >> lane->page_shift];
 
+	/* a damaged page table can have given us the same pages twice */
+	if (!page || free->state < page->states || free->state >= page->states + page->block_count)
+		return;
 	durei_page_put(page, (unsigned)(free->state - page->states));
 	durei_page_after_put(lane, page);
 }

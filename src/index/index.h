@@ -85,8 +85,8 @@ typedef int durei_index_visitor(dure_segment *seg, struct dl_entry *entry,
 				const struct dl_entry *content, void *context);
 
 /*
- * Calls visit for each entry this thread may see; with a lane under each partition's lock in
- * turn, without one with copies. Returns 0, what visit returned, -EAGAIN (no copy could be
+ * Calls visit for each entry this thread may see: with a lane under each partition's lock in
+ * turn, without one, or when the lock is taken, with copies. Returns 0, what visit returned, -EAGAIN (no copy could be
  * had), -ENOMEM, -EUCLEAN
  */
 int durei_index_visit(const struct durei_index *index, struct durei_lane *lane,

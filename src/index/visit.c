@@ -4,8 +4,8 @@
  *
  * Why      A visitor reads an entry at length, while others may replace it and free its block.
  * How      With a lane, a partition's lock is held while its entries are visited. Who cannot
- *          write has no lane; its visitor gets copies, each taken while the version of the
- *          partition stood still. When the table grows meanwhile, the copies are dropped and
+ *          write has no lane, and nobody who only reads waits for a lock: then the visitor gets
+ *          copies, each taken while the version of the partition stood still. When the table grows meanwhile, the copies are dropped and
  *          the partition is begun anew, so that no entry is seen twice or missed for that.
  * Rules    layout/index.h [INDEX3]: what is unlinked bumps the version before it is freed
  * Death    nothing shared is written but the lock: tx/log.c.
@@ -106,12 +106,13 @@ static struct copy *copy_block(const struct durei_index *index, struct dl_entry 
 }
 
 /* One slot's entry, as it was at some moment. 0, with *ret NULL when there is none. */
-static int copy_slot(const struct durei_index *index, const struct dl_partition *partition,
-		     const struct cell64 *slot, struct copy **ret)
+static int copy_slot(const struct durei_index *index, const struct durei_lane *lane,
+		     const struct dl_partition *partition, const struct cell64 *slot,
+		     struct copy **ret)
 {
 	for (int tries = 0; tries < COPY_RETRIES_MAX; tries++) {
 		uint64_t version = cell64_load_acq(&partition->version);
-		struct dl_entry *entry = visible_entry(index, NULL, cell64_load_acq(slot));
+		struct dl_entry *entry = visible_entry(index, lane, cell64_load_acq(slot));
 		int r = 0;
 
 		*ret = entry ? copy_block(index, entry, &r) : NULL;
@@ -124,8 +125,8 @@ static int copy_slot(const struct durei_index *index, const struct dl_partition 
 }
 
 /* 0; 1: the table has been replaced, begin anew */
-static int copy_table(const struct durei_index *index, const struct dl_partition *partition,
-		      struct copy **copies)
+static int copy_table(const struct durei_index *index, const struct durei_lane *lane,
+		      const struct dl_partition *partition, struct copy **copies)
 {
 	uint64_t word = cell64_load_acq(&partition->table);
 	struct durei_table table;
@@ -137,7 +138,7 @@ static int copy_table(const struct durei_index *index, const struct dl_partition
 	if (!durei_index_table(index, word, &table))
 		return cell64_load_acq(&partition->table) == word ? damaged(index) : 1;
 	for (uint64_t i = 0; r == 0 && i < slot_count(&table); i++) {
-		r = copy_slot(index, partition, slot_at(&table, i), &copy);
+		r = copy_slot(index, lane, partition, slot_at(&table, i), &copy);
 		if (r == 0 && cell64_load_acq(&partition->table) != word)
 			r = 1;
 		if (r == 0 && copy) {
@@ -151,8 +152,9 @@ static int copy_table(const struct durei_index *index, const struct dl_partition
 	return r;
 }
 
-static int visit_copies(const struct durei_index *index, const struct dl_partition *partition,
-			durei_index_visitor *visit, void *context)
+static int visit_copies(const struct durei_index *index, const struct durei_lane *lane,
+			const struct dl_partition *partition, durei_index_visitor *visit,
+			void *context)
 {
 	struct copy *copies = NULL;
 	int r = 1;
@@ -160,7 +162,7 @@ static int visit_copies(const struct durei_index *index, const struct dl_partiti
 	for (int starts = 0; r == 1 && starts < RESTARTS_MAX; starts++) {
 		free_copies(copies);
 		copies = NULL;
-		r = copy_table(index, partition, &copies);
+		r = copy_table(index, lane, partition, &copies);
 	}
 	if (r == 1)
 		r = durei_error_plain(EAGAIN);
@@ -180,9 +182,9 @@ int durei_index_visit_part(const struct durei_index *index, struct durei_lane *l
 	const struct dl_partition *partition = durei_index_partition(index, hash);
 	struct durei_index_guard guard = { 0 };
 
-	if (!lane)
-		return visit_copies(index, partition, visit, context);
-	int r = durei_index_lock(index, lane, hash, DURE_FOREVER, &guard);
+	int r = lane ? durei_index_lock(index, lane, hash, 0, &guard) : -EAGAIN;
+	if (r == -EAGAIN)
+		return visit_copies(index, lane, partition, visit, context);
 	if (r < 0)
 		return r;
 	r = visit_locked(index, lane, partition, visit, context);

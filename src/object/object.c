@@ -10,6 +10,8 @@
  *                    transaction: then the name's partition is locked first, for a loser could
  *                    not be undone alone
  *          [OBJECT2] what a found entry says of its size and type is checked before use
+ *          [OBJECT3] and what is read of it without its lock counts only when the partition's
+ *                    version is unchanged afterwards
  * Death    tx/log.c. Before the commit: blocks reserved by the dead, which are free.
  */
 #include <dure/object.h>
@@ -28,7 +30,7 @@
 #include "os/self.h"
 #include "tx/log.h"
 
-enum { TYPE_ALIGN_MAX = 4096, BLOCK_ALIGN = 16 };
+enum { TYPE_ALIGN_MAX = 4096, BLOCK_ALIGN = 16, READ_RETRIES_MAX = 10000 };
 
 /* An object as asked for, checked. */
 struct wish {
@@ -168,12 +170,40 @@ static int not_there(const dure_segment *seg, const struct wish *wish)
 	return durei_error(ENOENT, "segment %s has no object %s", seg->super.name, shown_name(wish));
 }
 
+/* [OBJECT3] What is read of an object counts while the partition's version stands still. */
+static int look_up(const struct durei_index *directory, const struct durei_lane *lane,
+		   const struct wish *wish, void **ret, uint64_t *ret_count)
+{
+	const struct dl_partition *partition = durei_index_partition(directory, wish->key.hash);
+
+	for (int tries = 0; tries < READ_RETRIES_MAX; tries++) {
+		uint64_t version = cell64_load_acq(&partition->version);
+		const struct dl_object *object;
+		int r = 0;
+		object = (const struct dl_object *)durei_index_find(directory, lane, &wish->key,
+								    sizeof *object, &r);
+		if (!object)
+			return r < 0 ? r : not_there(directory->seg, wish);
+		r = check_found(directory->seg, object, wish);
+		void *data = data_of(object);
+		uint64_t count = object->count;
+		fence_acquire();	/* what was read above, before the version again */
+		if (cell64_load_acq(&partition->version) != version)
+			continue;
+		if (r == 0)
+			*ret = data;
+		if (r == 0 && ret_count)
+			*ret_count = count;
+		return r;
+	}
+	return durei_error_plain(EAGAIN);
+}
+
 int dure_object_find(dure_segment *segment, const char *name, struct dure_type type, void **ret,
 		     uint64_t *ret_count)
 {
 	struct durei_lane *lane = durei_lane_last;
 	struct durei_index directory;
-	struct dl_object *object;
 	struct wish wish;
 	int r = lane->seg == segment && segment ? 0 : durei_handle_check(segment);
 
@@ -186,17 +216,7 @@ int dure_object_find(dure_segment *segment, const char *name, struct dure_type t
 		return r;
 	if (lane->seg != segment)
 		lane = durei_lane_peek(segment);
-	object = (struct dl_object *)durei_index_find(&directory, lane, &wish.key, sizeof *object,
-						      &r);
-	if (!object)
-		return r < 0 ? r : not_there(segment, &wish);
-	r = check_found(segment, object, &wish);
-	if (r < 0)
-		return r;
-	*ret = data_of(object);
-	if (ret_count)
-		*ret_count = object->count;
-	return 0;
+	return look_up(&directory, lane, &wish, ret, ret_count);
 }
 
 /* -- constructing ------------------------------------------------------------------------ */
@@ -381,22 +401,22 @@ int dure_object_find_or_create(dure_segment *segment, const char *name, struct d
 
 	if (!name)
 		return durei_error(EINVAL, "an anonymous object cannot be found: construct it");
-	r = dure_object_find(segment, name, type, ret, NULL);
-	if (r != -ENOENT)
-		return r;
-	r = begin_wish(segment, name, type, count, init, context, &lane, &directory, &wish);
-	if (r == 0)
-		r = construct(&directory, lane, &wish, &object);
-	if (r == -EEXIST && object) {		/* somebody else was first */
-		r = check_found(segment, object, &wish);
+	for (int tries = 0; tries < READ_RETRIES_MAX; tries++) {
+		r = dure_object_find(segment, name, type, ret, NULL);
+		if (r != -ENOENT)
+			return r;
+		object = NULL;
+		r = begin_wish(segment, name, type, count, init, context, &lane, &directory, &wish);
 		if (r == 0)
-			*ret = data_of(object);
-		return r;
+			r = construct(&directory, lane, &wish, &object);
+		if (r == -EEXIST && object)	/* somebody else was first, and may destroy it */
+			continue;
+		if (r < 0)
+			return r;
+		*ret = data_of(object);
+		return DURE_CREATED;
 	}
-	if (r < 0)
-		return r;
-	*ret = data_of(object);
-	return DURE_CREATED;
+	return durei_error_plain(EAGAIN);
 }
 
 /* -- destroying -------------------------------------------------------------------------- */

@@ -360,6 +360,17 @@ static void make(struct worker *w, const char *name)
 		w->things++;
 }
 
+/* Bytes where an object may have been just now: who has found it must not take them for one. */
+static void scribble(struct worker *w)
+{
+	size_t bytes = 100 + dice(w, 200);
+	void *block;
+
+	EXPECT(dure_block_reserve(w->hall->seg, bytes, 0, &block) == 0);
+	memset(block, 0xff, bytes);
+	EXPECT(dure_block_cancel(w->hall->seg, block) == 0);
+}
+
 static void work_objects(struct worker *w)
 {
 	dure_segment *seg = w->hall->seg;
@@ -379,6 +390,7 @@ static void work_objects(struct worker *w)
 		r = dure_object_destroy(seg, name, DURE_TYPE(struct thing), end_thing, w);
 		EXPECT(r == 0 || r == -ENOENT);
 		w->things -= r == 0;
+		scribble(w);
 		return;
 	case 5:
 		if (dice(w, 8) == 0)
@@ -598,12 +610,12 @@ static void *run_worker(void *context)
 	return NULL;
 }
 
-static void run(struct hall *hall, struct worker *workers, work *work, unsigned times)
+static void run(struct hall *hall, struct worker *workers, work *kind, unsigned times)
 {
 	pthread_t threads[WORKERS];
 
 	for (unsigned i = 0; i < WORKERS; i++) {
-		workers[i] = (struct worker){ .hall = hall, .work = work, .token = &hall->tokens[i],
+		workers[i] = (struct worker){ .hall = hall, .work = kind, .token = &hall->tokens[i],
 					      .number = i, .times = times / SLOWER,
 					      .dice = (i + 1) * UINT64_C(0x9e3779b97f4a7c15) };
 		assert_int_equal(pthread_create(&threads[i], NULL, run_worker, &workers[i]), 0);
@@ -704,11 +716,10 @@ static void close_hall(struct hall *hall)
 	assert_int_equal(sums.objects, 0);
 	assert_int_equal(sums.reserved_blocks, 0);
 	assert_int_equal(sums.dead_threads, 0);
-	assert_true(sums.threads <= 1);
 	T_OK(dure_segment_close(hall->seg));
 }
 
-static void try(work *work, unsigned times)
+static void try(work *kind, unsigned times)
 {
 	struct worker workers[WORKERS];
 	struct hall hall;
@@ -717,7 +728,7 @@ static void try(work *work, unsigned times)
 	open_hall(&hall);
 	live = t_live_blocks(hall.seg);
 	assert_true(live > 0);
-	run(&hall, workers, work, times);
+	run(&hall, workers, kind, times);
 	check_root(&hall, workers);
 	check_maps(&hall);
 	check_things(&hall, workers);
@@ -729,43 +740,43 @@ static void try(work *work, unsigned times)
 static void mutex(void **state)
 {
 	(void)state;
-	try(work_mutex, 100000);
+	try(work_mutex, 400000);
 }
 
 static void money(void **state)
 {
 	(void)state;
-	try(work_money, 60000);
+	try(work_money, 200000);
 }
 
 static void blocks(void **state)
 {
 	(void)state;
-	try(work_blocks, 100000);
+	try(work_blocks, 500000);
 }
 
 static void objects(void **state)
 {
 	(void)state;
-	try(work_objects, 60000);
+	try(work_objects, 600000);
 }
 
 static void maps(void **state)
 {
 	(void)state;
-	try(work_maps, 100000);
+	try(work_maps, 400000);
 }
 
 static void threads(void **state)
 {
 	(void)state;
-	try(work_threads, 3000);
+	try(work_threads, 4000);
 }
 
 static void mixed(void **state)
 {
 	(void)state;
-	try(work_mixed, 60000);
+	try(work_mixed, 400000);
 }
 
 int main(void)
