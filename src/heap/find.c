@@ -16,12 +16,12 @@ static bool find_head(dure_segment *seg, uint64_t page, uint64_t *ret_page, uint
 {
 	uint64_t limit = durei_page_limit(seg), word;
 
-	if (page >= limit)
+	if (page < durei_first_page(seg) || page >= limit)
 		return false;
 	word = cell64_load_acq(&seg->pages[page]);
 	if (dl_page_kind(word) == DL_PAGE_TAIL) {
 		uint64_t distance = dl_page_count(word);
-		if (distance == 0 || distance > page)
+		if (distance == 0 || distance > page - durei_first_page(seg))
 			return false;
 		page -= distance;
 		word = cell64_load_acq(&seg->pages[page]);

@@ -217,6 +217,15 @@ static void set_all_free(struct durei_page *page)
 	page->first_word = 0;
 }
 
+/* Are these pages none of ours? Else the table contradicts what we know, and is wrong. */
+static bool is_unknown(const struct durei_heap *heap, uint64_t number, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (heap->by_number[number + i])
+			return false;
+	return true;
+}
+
 /* -- collecting -------------------------------------------------------------------------- */
 
 struct collection {
@@ -280,11 +289,16 @@ static struct durei_page *make(struct durei_lane *lane, unsigned class, int *ret
 
 	durei_busy_begin(lane);
 	*ret_error = durei_run_claim(lane, shape->page_count, &number);	/* step 1 */
-	if (*ret_error == 0)
+	if (*ret_error == 0 && !is_unknown(lane->heap, number, shape->page_count)) {
+		*ret_error = durei_error(EUCLEAN, "segment %s: page %llu is in use, and called free: "
+					 "run dure check", seg->super.name,
+					 (unsigned long long)number);
+	} else if (*ret_error == 0) {
 		page = new_private(lane, number, class);
-	if (*ret_error == 0 && !page) {
-		durei_run_release(seg, number, shape->page_count, DL_PAGE_FREE);
-		*ret_error = durei_error_plain(ENOMEM);
+		if (!page) {
+			durei_run_release(seg, number, shape->page_count, DL_PAGE_FREE);
+			*ret_error = durei_error_plain(ENOMEM);
+		}
 	}
 	if (page) {
 		memset(page->states, 0, align_up(shape->block_count, DL_STATES_LINE)); /* step 2 */
@@ -298,10 +312,29 @@ static struct durei_page *make(struct durei_lane *lane, unsigned class, int *ret
 
 static void read_free_bits(dure_segment *seg, struct durei_page *page)
 {
-	for (unsigned i = 0; i < page->block_count; i++)
-		if (cell8_load_acq(&page->states[i]) == DL_BLOCK_FREE)
+	for (unsigned i = 0; i < page->block_count; i++) {
+		uint8_t state = cell8_load_acq(&page->states[i]);
+		if (state == DL_BLOCK_RESERVED)		/* [PAGE4]: damage, and nobody's */
+			cell8_store_rel(&page->states[i], DL_BLOCK_FREE);
+		if (state == DL_BLOCK_FREE || state == DL_BLOCK_RESERVED)
 			durei_page_put(page, i);
+	}
 	collect_states(seg, page);
+}
+
+/* May it be adopted: are its states there, its tails its own, and none of it ours already? */
+static bool is_whole(const struct durei_lane *lane, uint64_t number, unsigned class)
+{
+	dure_segment *seg = lane->seg;
+	uint64_t count = seg->classes[class].page_count;
+
+	if (count > durei_page_limit(seg) - number || !is_unknown(lane->heap, number, count) ||
+	    !durei_bytes_are_backed(seg, number << seg->page_shift, count << seg->page_shift))
+		return false;
+	for (uint64_t i = 1; i < count; i++)
+		if (cell64_load_acq(&seg->pages[number + i]) != dl_page_tail(i))
+			return false;
+	return true;
 }
 
 static struct durei_page *adopt(struct durei_lane *lane, uint64_t number, uint64_t word)
@@ -310,9 +343,8 @@ static struct durei_page *adopt(struct durei_lane *lane, uint64_t number, uint64
 	unsigned class = dl_page_class(word);
 	struct durei_page *page = NULL;
 
-	if (!durei_bytes_are_backed(seg, number << seg->page_shift,
-				    (uint64_t)seg->classes[class].page_count << seg->page_shift))
-		return NULL;		/* a file cut short */
+	if (!is_whole(lane, number, class))
+		return NULL;
 	durei_busy_begin(lane);
 	durei_claims_mark(lane, number, 1);
 	if (cell64_cas(&seg->pages[number], &word,
@@ -329,8 +361,13 @@ static struct durei_page *adopt(struct durei_lane *lane, uint64_t number, uint64
 
 static bool has_reserved(const struct durei_page *page)
 {
-	for (unsigned i = 0; i < page->block_count; i += 8)
+	unsigned i = 0;
+
+	for (; i + 8 <= page->block_count; i += 8)
 		if (any_reserved(eight_states(page->states, i)))
+			return true;
+	for (; i < page->block_count; i++)	/* what lies behind the last state means nothing */
+		if (cell8_load_acq(&page->states[i]) == DL_BLOCK_RESERVED)
 			return true;
 	return false;
 }
@@ -675,7 +712,8 @@ uint64_t durei_pages_reclaim(struct durei_lane *lane)
 		if (!page)
 			continue;
 		count += page->free_count == page->block_count;
-		durei_page_let_go(lane, page);
+		if (!durei_page_let_go(lane, page))
+			list_add(lane->heap, page, DUREI_LIST_FULL);
 	}
 	return count;
 }

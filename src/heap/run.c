@@ -42,8 +42,9 @@ void durei_run_release(dure_segment *seg, uint64_t page, uint64_t count, enum dl
 static void attach_tails(dure_segment *seg, uint64_t page, uint64_t word)
 {
 	uint64_t claimed = dl_page_blocks(DL_PAGE_CLAIMED, 0, dl_page_lane(word));
+	uint64_t count = min_u64(dl_page_count(word), durei_page_limit(seg) - page);
 
-	for (uint64_t i = 1; i < dl_page_count(word); i++) {
+	for (uint64_t i = 1; i < count; i++) {
 		uint64_t expected = claimed;
 		cell64_cas(&seg->pages[page + i], &expected, dl_page_tail(i));
 	}

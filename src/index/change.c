@@ -26,14 +26,16 @@
 enum {
 	FILL_MAX = 5,		/* of a bucket's 7 slots, on average: then the table doubles */
 	FIRST_TABLE_BITS = 0,	/* small indexes are many */
+	PROBES_MAX = 4096,	/* buckets; so many full ones in a row are no accident of hashing */
 };
 
 int durei_index_lock(const struct durei_index *index, struct durei_lane *lane, uint64_t hash,
 		     int64_t timeout_ns, struct durei_index_guard *ret)
 {
 	struct dl_partition *partition = durei_index_partition(index, hash);
-	bool in_tx = durei_log_is_open(lane), held = durei_word_is_ours(lane, &partition->lock.word);
-	int r = held ? 0
+	bool in_tx = durei_log_is_open(lane);
+	bool held = in_tx && durei_word_is_ours(lane, &partition->lock.word);
+	int r = held ? durei_word_check_held(lane, &partition->lock.word)
 		     : durei_mutex_take(lane, &partition->lock, DL_HELD_CLEAN, timeout_ns);
 
 	if (r < 0)
@@ -103,7 +105,7 @@ static struct cell64 *free_slot(const struct durei_table *table, uint64_t hash)
 {
 	uint64_t at = hash & table->mask;
 
-	for (uint64_t probes = 0; probes <= table->mask; probes++) {
+	for (uint64_t probes = 0; probes <= table->mask && probes < PROBES_MAX; probes++) {
 		struct dl_bucket *bucket = &table->buckets[at];
 		for (unsigned i = 0; i < DL_BUCKET_SLOTS; i++)
 			if (cell64_load_rlx(&bucket->slots[i]) == 0)

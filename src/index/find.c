@@ -24,7 +24,8 @@ int durei_index_open(dure_segment *seg, uint64_t offset, struct durei_index *ret
 	struct dl_index *shared;
 	uint32_t bits;
 
-	if (offset % 64 || !durei_bytes_are_backed(seg, offset, sizeof *shared))
+	if (offset % 64 || offset < seg->super.data_offset ||
+	    !durei_bytes_are_backed(seg, offset, sizeof *shared))
 		goto damaged;
 	shared = durei_at(seg, offset);
 	bits = shared->partition_bits;
@@ -57,7 +58,7 @@ bool durei_index_table(const struct durei_index *index, uint64_t word, struct du
 {
 	uint64_t bits = word & DL_TABLE_BITS_MASK, offset = word - bits;
 
-	if (offset == 0 || bits > DL_TABLE_BITS_MAX ||
+	if (offset < index->seg->super.data_offset || bits > DL_TABLE_BITS_MAX ||
 	    !durei_bytes_are_backed(index->seg, offset, sizeof(struct dl_bucket) << bits))
 		return false;
 	ret->buckets = durei_at(index->seg, offset);

@@ -78,11 +78,11 @@ int durei_index_replace(const struct durei_index *index, struct durei_index_guar
 uint64_t durei_index_count(const struct durei_index *index);
 
 /*
- * `entry` is where it is, `content` what to read: the same, or a copy of its block. A visit that
- * returns non-zero ends it.
+ * `entry` is where it is, `content` what to read: the same, or a copy of its block, of `bytes`
+ * bytes (0: it lies in none). A visit that returns non-zero ends it.
  */
 typedef int durei_index_visitor(dure_segment *seg, struct dl_entry *entry,
-				const struct dl_entry *content, void *context);
+				const struct dl_entry *content, uint64_t bytes, void *context);
 
 /*
  * Calls visit for each entry this thread may see: with a lane under each partition's lock in

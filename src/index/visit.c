@@ -15,6 +15,7 @@
 
 #include "heap/heap.h"
 #include "index/index.h"
+#include "segment/backing.h"
 
 enum {
 	COPY_RETRIES_MAX = 10000,	/* of one entry that is changed all the time */
@@ -45,6 +46,14 @@ static struct dl_entry *visible_entry(const struct durei_index *index,
 	return entry && durei_index_is_visible(index, lane, entry) ? entry : NULL;
 }
 
+/* Bytes of the block that it is; 0: it is none, which is damage. */
+static uint64_t block_bytes(const struct durei_index *index, const struct dl_entry *entry)
+{
+	struct durei_block block;
+
+	return durei_block_at(index->seg, durei_offset(index->seg, entry), &block) ? block.bytes : 0;
+}
+
 /* -- under the lock ---------------------------------------------------------------------- */
 
 static int visit_locked(const struct durei_index *index, const struct durei_lane *lane,
@@ -63,7 +72,7 @@ static int visit_locked(const struct durei_index *index, const struct durei_lane
 		struct dl_entry *entry =
 			visible_entry(index, lane, cell64_load_acq(slot_at(&table, i)));
 		if (entry)
-			r = visit(index->seg, entry, entry, context);
+			r = visit(index->seg, entry, entry, block_bytes(index, entry), context);
 	}
 	return r;
 }
@@ -73,6 +82,7 @@ static int visit_locked(const struct durei_index *index, const struct durei_lane
 struct copy {
 	struct copy *next;
 	struct dl_entry *entry;			/* where it is in the segment */
+	uint64_t count;				/* of bytes */
 	_Alignas(16) unsigned char bytes[];	/* its block's */
 };
 
@@ -101,6 +111,7 @@ static struct copy *copy_block(const struct durei_index *index, struct dl_entry 
 		return NULL;
 	}
 	copy->entry = entry;
+	copy->count = block.bytes;
 	memcpy(copy->bytes, entry, block.bytes);
 	return copy;
 }
@@ -124,11 +135,15 @@ static int copy_slot(const struct durei_index *index, const struct durei_lane *l
 	return durei_error_plain(EAGAIN);
 }
 
-/* 0; 1: the table has been replaced, begin anew */
+/*
+ * 0; 1: the table has been replaced, begin anew. Entries are blocks of their own, so all copies
+ * together are not much larger than the segment; in a damaged one all slots may name one block.
+ */
 static int copy_table(const struct durei_index *index, const struct durei_lane *lane,
 		      const struct dl_partition *partition, struct copy **copies)
 {
 	uint64_t word = cell64_load_acq(&partition->table);
+	uint64_t left = 2 * index->seg->backing->backed_bytes(index->seg);
 	struct durei_table table;
 	struct copy *copy;
 	int r = 0;
@@ -141,7 +156,12 @@ static int copy_table(const struct durei_index *index, const struct durei_lane *
 		r = copy_slot(index, lane, partition, slot_at(&table, i), &copy);
 		if (r == 0 && cell64_load_acq(&partition->table) != word)
 			r = 1;
+		if (r == 0 && copy && copy->count > left) {
+			free(copy);
+			return damaged(index);
+		}
 		if (r == 0 && copy) {
+			left -= copy->count;
 			copy->next = *copies;
 			*copies = copy;
 			copy = NULL;
@@ -168,7 +188,7 @@ static int visit_copies(const struct durei_index *index, const struct durei_lane
 		r = durei_error_plain(EAGAIN);
 	for (struct copy *copy = copies; r == 0 && copy; copy = copy->next)
 		r = visit(index->seg, copy->entry, (const struct dl_entry *)(void *)copy->bytes,
-			  context);
+			  copy->count, context);
 	free_copies(copies);
 	return r;
 }
@@ -192,10 +212,28 @@ int durei_index_visit_part(const struct durei_index *index, struct durei_lane *l
 	return r;
 }
 
+/* Tables are blocks of their own: together they fit the segment. Else some overlap. */
+static int check_tables(const struct durei_index *index)
+{
+	const struct dl_partition *partitions = (const void *)(index->shared + 1);
+	uint64_t left = index->seg->mapped_bytes / sizeof(struct dl_bucket);
+	struct durei_table table;
+
+	for (uint64_t i = 0; i < UINT64_C(1) << index->partition_bits; i++) {
+		if (!durei_index_table(index, cell64_load_acq(&partitions[i].table), &table))
+			continue;
+		if (table.mask >= left)
+			return durei_error(EUCLEAN, "segment %s: tables of an index overlap: run dure "
+					   "check", index->seg->super.name);
+		left -= table.mask + 1;
+	}
+	return 0;
+}
+
 int durei_index_visit(const struct durei_index *index, struct durei_lane *lane,
 		      durei_index_visitor *visit, void *context)
 {
-	int r = 0;
+	int r = check_tables(index);
 
 	for (uint64_t part = 0; r == 0 && part < UINT64_C(1) << index->partition_bits; part++)
 		r = durei_index_visit_part(index, lane, part, visit, context);

@@ -86,7 +86,7 @@ bool durei_see_block(dure_segment *seg, uint64_t offset, struct durei_seen_block
 		return false;
 	word = cell64_load_acq(&seg->pages[page]);
 	if (dl_page_kind(word) == DL_PAGE_TAIL) {
-		if (dl_page_count(word) == 0 || dl_page_count(word) > page)
+		if (dl_page_count(word) == 0 || dl_page_count(word) > page - durei_first_page(seg))
 			return false;
 		page -= dl_page_count(word);
 		word = cell64_load_acq(&seg->pages[page]);
@@ -94,7 +94,8 @@ bool durei_see_block(dure_segment *seg, uint64_t offset, struct durei_seen_block
 	if (dl_page_kind(word) == DL_PAGE_OWNED || dl_page_kind(word) == DL_PAGE_LOOSE)
 		return see_small(seg, page, word, offset, ret);
 	if (run_state(word) == DL_BLOCK_FREE || offset != page << seg->page_shift ||
-	    dl_page_count(word) > durei_page_limit(seg) - page)
+	    dl_page_count(word) > durei_page_limit(seg) - page ||
+	    !durei_bytes_are_backed(seg, offset, dl_page_count(word) << seg->page_shift))
 		return false;
 	*ret = (struct durei_seen_block){ offset, dl_page_count(word) << seg->page_shift,
 					  run_state(word) };

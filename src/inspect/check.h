@@ -17,6 +17,8 @@ struct durei_check {
 	struct dure_check sums;
 	void (*visit)(const struct dure_finding *finding, void *context);
 	void *context;
+	uint64_t buckets_left;		/* tables and indexes are blocks: all of them fit */
+	uint64_t partitions_left;
 	bool has_open_log;		/* some lane's transaction is open: marks are explained */
 };
 

@@ -19,6 +19,7 @@ struct walk {
 	const struct dl_partition *partition;
 	const struct dl_bucket *buckets;
 	uint64_t mask;
+	uint64_t full_before;		/* buckets in a row that were full, before the one looked at */
 	bool is_directory;
 };
 
@@ -48,17 +49,23 @@ static void check_lock(struct durei_check *check, const struct dl_mutex *lock)
 	DAMAGED(check, "LOCK2", at, "lane %u holds a lock that it does not list", owner);
 }
 
+static bool was_full(const struct walk *walk, uint64_t bucket)
+{
+	return cell64_load_acq(&walk->buckets[bucket & walk->mask].was_full) != 0;
+}
+
+/* Before the first bucket: those at the table's end. */
+static void count_full_before_first(struct walk *walk)
+{
+	walk->full_before = 0;
+	while (walk->full_before <= walk->mask && was_full(walk, walk->mask - walk->full_before))
+		walk->full_before++;
+}
+
 /* [INDEX4]: would a reader who starts at the home bucket get here? */
 static bool is_reachable(const struct walk *walk, uint64_t hash, uint64_t bucket)
 {
-	uint64_t at = hash & walk->mask;
-
-	for (uint64_t probes = 0; at != bucket; probes++) {
-		if (probes > walk->mask || !cell64_load_acq(&walk->buckets[at].was_full))
-			return false;
-		at = (at + 1) & walk->mask;
-	}
-	return true;
+	return ((bucket - hash) & walk->mask) <= walk->full_before;
 }
 
 static void check_index(struct durei_check *check, uint64_t offset, bool is_directory);
@@ -75,13 +82,16 @@ static void check_object(struct walk *walk, const struct dl_object *object, uint
 
 	check->sums.objects++;
 	if (bytes < sizeof *object || object->entry.kind == 0 ||
-	    object->entry.kind >= DL_OBJECT_KIND_END) {
-		DAMAGED(check, "OBJ1", at, "an object's block is too small, or its kind is none");
+	    object->entry.kind >= DL_OBJECT_KIND_END || object->entry.key_offset != sizeof *object) {
+		DAMAGED(check, "OBJ1", at, "an object's block is too small, its kind is none, or its "
+			"name is not behind it");
 		return;
 	}
 	const struct dl_object_notes *notes =
 		(const void *)((const char *)object + dl_object_notes_offset(object->entry.key_bytes));
-	if (!mul_fits(object->element_bytes, object->count, &data) ||
+	if (!mul_fits(object->element_bytes, object->count, &data) || data == 0 ||
+	    !is_power_of_two(object->align) || (at + object->data_offset) % object->align ||
+	    object->data_offset % 8 ||
 	    object->data_offset < dl_object_notes_offset(object->entry.key_bytes) + sizeof *notes ||
 	    data > bytes || object->data_offset > bytes - data) {
 		DAMAGED(check, "OBJ1", at, "an object's elements do not lie in its block");
@@ -181,12 +191,20 @@ static void check_partition(struct walk *walk)
 		}
 		walk->buckets = durei_at(check->seg, offset);
 		walk->mask = (UINT64_C(1) << bits) - 1;
+		if (walk->mask >= check->buckets_left) {
+			DAMAGED(check, "INDEX1", offset, "tables overlap: together they are larger than "
+				"the segment");
+			return;
+		}
+		check->buckets_left -= walk->mask + 1;
+		count_full_before_first(walk);
 		for (uint64_t b = 0; b <= walk->mask; b++) {
 			for (unsigned i = 0; i < DL_BUCKET_SLOTS; i++) {
 				uint64_t slot = cell64_load_acq(&walk->buckets[b].slots[i]);
 				count += slot && check_slot(walk, b, slot);
 			}
 			check_twins(walk, b);
+			walk->full_before = was_full(walk, b) ? walk->full_before + 1 : 0;
 		}
 	}
 	if (count != cell64_load_acq(&walk->partition->count) && !check->has_open_log)
@@ -211,6 +229,12 @@ static void check_index(struct durei_check *check, uint64_t offset, bool is_dire
 		DAMAGED(check, "INDEX1", offset, "the index at +%#" PRIx64 " is damaged", offset);
 		return;
 	}
+	if (check->partitions_left >> index->partition_bits == 0) {
+		DAMAGED(check, "INDEX1", offset, "indexes overlap: together they are larger than the "
+			"segment");
+		return;
+	}
+	check->partitions_left -= UINT64_C(1) << index->partition_bits;
 	for (uint64_t i = 0; i < UINT64_C(1) << index->partition_bits; i++) {
 		struct walk walk = { .check = check, .index = index,
 				     .partition = (const struct dl_partition *)(index + 1) + i,
@@ -221,5 +245,7 @@ static void check_index(struct durei_check *check, uint64_t offset, bool is_dire
 
 void durei_check_objects(struct durei_check *check)
 {
+	check->buckets_left = check->seg->mapped_bytes / sizeof(struct dl_bucket);
+	check->partitions_left = check->seg->mapped_bytes / sizeof(struct dl_partition);
 	check_index(check, cell64_load_acq(&check->seg->state->directory), true);
 }

@@ -44,7 +44,7 @@ static_assert(sizeof(struct dl_object_notes) == 64, "no padding");
 
 static inline uint64_t dl_object_notes_offset(uint32_t key_bytes)
 {
-	return (sizeof(struct dl_object) + key_bytes + 7) & ~UINT64_C(7);
+	return ((uint64_t)sizeof(struct dl_object) + key_bytes + 7) & ~UINT64_C(7);
 }
 
 #endif

@@ -74,7 +74,7 @@ void durei_held_mend(struct durei_mending *m)
 	for (uint32_t i = 0; i < count && i < DL_HELD_MAX; i++) {
 		uint64_t entry = cell64_load_acq(&m->lane->held[i]);
 		uint64_t offset = entry & DL_HELD_OFFSET_MASK;
-		if (offset % 4 == 0 && offset >= m->seg->super.slots_offset &&
+		if (offset % 4 == 0 && offset >= m->seg->super.data_offset &&
 		    durei_bytes_are_backed(m->seg, offset, sizeof(struct dl_mutex)))
 			free_lock(m, durei_at(m->seg, offset),
 				  entry >> DL_HELD_FLAGS_SHIFT & DL_HELD_CLEAN);

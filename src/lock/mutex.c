@@ -26,7 +26,9 @@ static struct dl_mutex *mutex_in(dure_segment *seg, const dure_mutex *mutex)
 	uint64_t offset = durei_offset(seg, mutex);
 	struct dl_mutex *m = (struct dl_mutex *)(uintptr_t)mutex;
 
-	if (__builtin_expect(offset % 8 || !durei_bytes_are_backed(seg, offset, sizeof *m), 0)) {
+	if (__builtin_expect(offset % 8 || offset < seg->super.data_offset ||
+				     !durei_bytes_are_backed(seg, offset, sizeof *m),
+			     0)) {
 		durei_error(EINVAL, "segment %s: %p is no mutex in it", seg->super.name,
 			    (const void *)mutex);
 		return NULL;
@@ -54,7 +56,8 @@ int dure_mutex_init(dure_segment *segment, dure_mutex *mutex, uint32_t flags)
 	offset = durei_offset(segment, mutex);
 	if (flags & ~(uint32_t)KNOWN_KINDS)
 		return durei_error(EINVAL, "dure_mutex_init: flags %#x have unknown bits", flags);
-	if (offset % 8 || !durei_bytes_are_backed(segment, offset, sizeof *mutex))
+	if (offset % 8 || offset < segment->super.data_offset ||
+	    !durei_bytes_are_backed(segment, offset, sizeof *mutex))
 		return durei_error(EINVAL, "segment %s: %p is not inside it, or not aligned to 8",
 				   segment->super.name, (void *)mutex);
 	memset(mutex, 0, sizeof *mutex);
@@ -66,7 +69,10 @@ int dure_mutex_init(dure_segment *segment, dure_mutex *mutex, uint32_t flags)
 static int lock_again(struct durei_lane *lane, struct dl_mutex *m)
 {
 	uint32_t depth = cell32_load_rlx(&m->depth);	/* only the holder writes it */
+	int r = durei_word_check_held(lane, &m->word);
 
+	if (r < 0)
+		return r;
 	if (!(m->kind & DURE_MUTEX_RECURSIVE))
 		return durei_error(EDEADLK, "segment %s: the thread holds the mutex at +%#llx "
 				   "already", lane->seg->super.name,
@@ -142,7 +148,8 @@ static bool unlock_inner(const struct durei_lane *lane, struct dl_mutex *m)
 {
 	uint32_t depth = cell32_load_rlx(&m->depth);
 
-	if (__builtin_expect(depth == 0, 1) || !durei_word_is_ours(lane, &m->word))
+	if (__builtin_expect(depth == 0, 1) || !durei_word_is_ours(lane, &m->word) ||
+	    durei_held_find(lane, durei_offset(lane->seg, &m->word)) < 0)
 		return false;
 	cell32_store_rel(&m->depth, depth - 1);
 	return true;

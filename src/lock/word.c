@@ -71,7 +71,11 @@ static int sleep_on(struct durei_lane *lane, struct cell32 *word, uint32_t seen,
 		return durei_error(EDEADLK, "segment %s: waiting for the lock at +%#llx would close a "
 				   "circle", lane->seg->super.name,
 				   (unsigned long long)durei_offset(lane->seg, word));
-	r = durei_wait(lane, word, seen, dl_lock_lane(seen), dl_lock_generation(seen), deadline_ns);
+	if (dl_lock_lane(seen))
+		r = durei_wait(lane, word, seen, dl_lock_lane(seen), dl_lock_generation(seen),
+			       deadline_ns);
+	else			/* a generation of nobody: damaged, and nobody would wake us */
+		r = DUREI_OWNER_GONE;
 	if (r == DUREI_OWNER_GONE)	/* the word outlived its lane: as if its owner had died */
 		cell32_cas(word, &seen, DL_LOCK_DIED | DL_LOCK_WAITED);
 	return r < 0 ? r : 0;
@@ -147,6 +151,17 @@ int durei_word_wait(struct durei_lane *lane, struct cell32 *word, uint64_t held_
 	if (r < 0)
 		durei_held_pop(lane);
 	return r;
+}
+
+int durei_word_check_held(const struct durei_lane *lane, const struct cell32 *word)
+{
+	uint64_t offset = durei_offset(lane->seg, word);
+
+	if (durei_held_find(lane, offset) >= 0)
+		return 0;
+	return durei_error(EUCLEAN, "segment %s: the lock at +%#llx names this thread, which does not "
+			   "hold it: run dure check", lane->seg->super.name,
+			   (unsigned long long)offset);
 }
 
 void durei_word_free_slowly(struct cell32 *word, uint32_t keep)

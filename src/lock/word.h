@@ -46,6 +46,9 @@ static inline void durei_word_free(struct durei_lane *lane, struct cell32 *word,
 	durei_held_remove(lane, index);
 }
 
+/* 0: the lane lists the lock that names it [LOCK2]; -EUCLEAN, with the sentence */
+int durei_word_check_held(const struct durei_lane *lane, const struct cell32 *word);
+
 static inline bool durei_word_is_ours(const struct durei_lane *lane, const struct cell32 *word)
 {
 	/* relaxed: nobody else can make it ours, or not ours */

@@ -135,9 +135,11 @@ static bool is_whole(dure_segment *seg, const struct dl_object *object)
 {
 	uint64_t bytes, start = durei_offset(seg, object);
 
-	return object->data_offset >= dl_object_notes_offset(object->entry.key_bytes) +
+	return is_power_of_two(object->align) && object->align <= TYPE_ALIGN_MAX &&
+	       (start + object->data_offset) % max_u64(object->align, 8) == 0 &&
+	       object->data_offset >= dl_object_notes_offset(object->entry.key_bytes) +
 					      sizeof(struct dl_object_notes) &&
-	       object->element_bytes &&
+	       object->element_bytes && object->count &&
 	       mul_fits(object->element_bytes, object->count, &bytes) &&
 	       durei_bytes_are_backed(seg, start + object->data_offset, bytes);
 }
@@ -579,14 +581,13 @@ struct listing {
 };
 
 static int add_to_listing(dure_segment *seg, struct dl_entry *entry,
-			  const struct dl_entry *content, void *context)
+			  const struct dl_entry *content, uint64_t bytes, void *context)
 {
 	struct listing *listing = context;
 	const struct dl_object *object = (const struct dl_object *)content;
-	struct durei_block block;
 
-	if (!durei_block_at(seg, durei_offset(seg, entry), &block) ||
-	    dl_object_notes_offset(content->key_bytes) + sizeof(struct dl_object_notes) > block.bytes)
+	if (bytes < sizeof *object ||
+	    dl_object_notes_offset(content->key_bytes) + sizeof(struct dl_object_notes) > bytes)
 		return 0;
 	if (listing->count == listing->room) {
 		size_t room = listing->room ? listing->room * 2 : 64;

@@ -60,6 +60,7 @@ static int map_buffer(dure_segment *seg)
 	if (seg->mapped_bytes < seg->super.max_bytes)
 		return durei_error(EUCLEAN, "the buffer has %" PRIu64 " bytes, the segment in it "
 				   "%" PRIu64, seg->mapped_bytes, seg->super.max_bytes);
+	seg->mapped_bytes = seg->super.max_bytes;	/* the tables know of no more */
 	return 0;
 }
 

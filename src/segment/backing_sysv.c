@@ -473,6 +473,7 @@ static int map_sysv(dure_segment *seg)
 		return durei_error(EUCLEAN, "System V segment %d has %" PRIu64 " bytes, its super "
 				   "block says %" PRIu64, seg->sysv_id, seg->mapped_bytes,
 				   seg->super.max_bytes);
+	seg->mapped_bytes = seg->super.max_bytes;	/* the tables know of no more */
 	return 0;
 }
 

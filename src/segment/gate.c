@@ -28,9 +28,12 @@ static int wait_for_holder(struct durei_lane *lane, uint32_t holder, int64_t dea
 {
 	dure_segment *seg = lane->seg;
 	struct cell32 *gate = &seg->state->gate;
-	uint64_t status = holder < durei_lane_end(seg)
-				  ? cell64_load_acq(&seg->lane_status[holder])
-				  : 0;
+
+	if (holder >= durei_lane_end(seg)) {	/* nobody's */
+		cell32_cas(gate, &holder, 0);
+		return 0;
+	}
+	uint64_t status = cell64_load_acq(&seg->lane_status[holder]);
 	int r = durei_wait(lane, gate, holder, (uint16_t)holder, durei_status_generation(status),
 			   deadline_ns);
 

@@ -7,6 +7,8 @@
  *          again and refuses a segment where they differ, so no stored offset is ever trusted.
  * Rules    [GEO1] all tables lie below data_offset, in the order of layout/super.h
  *          [GEO2] nothing here is written after the segment has a name
+ *          [GEO3] how far the tables are in use changes: who opens the segment refuses what is
+ *                 beyond them
  * Death    nothing shared is touched.
  */
 #include "segment/geometry.h"
@@ -193,12 +195,33 @@ int durei_geometry_check(const struct dl_super *super, const char *name)
 	    super->page_shift % 2 || super->max_bytes > DL_BYTES_MAX || super->slot_count < 1 ||
 	    super->slot_count > DL_SLOTS_MAX || super->lane_count < 2 ||
 	    super->lane_count > DL_LANES_MAX || super->index_bits > 10 || !lay_out(&again) ||
-	    memcmp(&again, super, sizeof again) != 0)
+	    memcmp(&again, super, sizeof again) != 0 ||
+	    !memchr(super->name, 0, sizeof super->name))
 		return durei_error(EUCLEAN, "%s: the super block contradicts itself: the file is "
 				   "damaged", name);
 	if (super->max_bytes > SIZE_MAX)
 		return durei_error(EFBIG, "%s may grow to %" PRIu64 " bytes, more than this "
 				   "program can address", name, super->max_bytes);
+	return 0;
+}
+
+/* [GEO3] */
+int durei_geometry_check_state(const dure_segment *seg)
+{
+	const struct dl_super *s = &seg->super;
+	uint64_t limit = cell64_load_acq(&seg->state->limit_bytes);
+	uint64_t slots = cell32_load_acq(&seg->state->slot_high);
+	uint64_t lanes = cell32_load_acq(&seg->state->lane_high);
+
+	if (limit < s->data_offset || limit > s->max_bytes ||
+	    limit % (UINT64_C(1) << s->page_shift))
+		return durei_error(EUCLEAN, "segment %s is damaged: its limit %" PRIu64 " is not between "
+				   "%" PRIu64 " and %" PRIu64, s->name, limit, s->data_offset,
+				   s->max_bytes);
+	if (slots > s->slot_count || lanes > s->lane_count)
+		return durei_error(EUCLEAN, "segment %s is damaged: %" PRIu64 " of %u places for "
+				   "processes and %" PRIu64 " of %u for threads are in use", s->name,
+				   slots, s->slot_count, lanes, s->lane_count);
 	return 0;
 }
 

@@ -26,4 +26,7 @@ uint64_t durei_geometry_checksum(const struct dl_super *super);
 /* points the handle's shortcuts into the mapping, from seg->super and seg->base */
 void durei_geometry_apply(dure_segment *seg);
 
+/* What dl_state says is in use of the tables, after durei_geometry_apply. -EUCLEAN */
+int durei_geometry_check_state(const dure_segment *seg);
+
 #endif

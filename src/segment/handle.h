@@ -75,10 +75,11 @@ struct dure_segment {
 	struct durei_lane *lanes;	/* of this process, parked ones too */
 };
 
-/* The offset's address; the offset has been checked. */
+/* The offset's address; the offset has been checked, or will be before the address is used:
+   so no pointer arithmetic, which may not leave the segment. */
 static inline void *durei_at(const dure_segment *seg, uint64_t offset)
 {
-	return seg->base + offset;
+	return (void *)((uintptr_t)seg->base + (uintptr_t)offset);
 }
 
 static inline uint64_t durei_offset(const dure_segment *seg, const void *address)

@@ -186,8 +186,28 @@ static struct durei_lane *new_private(void)
 	return memory;
 }
 
+/* A free lane shows nothing. In a damaged segment it may, and would then hold others up. */
+static void make_clean(dure_segment *seg, unsigned id)
+{
+	struct dl_lane *shared = durei_lane_at(seg, id);
+	uint64_t log = cell64_load_rlx(&shared->log_state);
+	uint32_t holder = id;
+
+	if (log & DL_LOG_STATE_MASK)
+		cell64_store_rel(&shared->log_state, (log & ~(uint64_t)DL_LOG_STATE_MASK) | DL_LOG_IDLE);
+	cell64_store_rel(&shared->waiting, 0);
+	cell64_store_rel(&shared->recovering, 0);
+	cell64_store_rel(&shared->freeing, 0);
+	cell32_store_rel(&shared->busy, 0);
+	cell32_store_rel(&shared->held_count, 0);
+	for (unsigned i = 0; i < DL_CLAIM_WORDS; i++)
+		cell64_store_rel(&shared->claims[i], 0);
+	cell32_cas(&seg->state->gate, &holder, 0);
+}
+
 static void bind(struct durei_lane *lane, dure_segment *seg, unsigned id, uint16_t generation)
 {
+	make_clean(seg, id);
 	lane->shared = durei_lane_at(seg, id);
 	lane->base = seg->base;
 	lane->mapped_bytes = seg->mapped_bytes;

@@ -301,6 +301,8 @@ static int join_to_look(dure_segment *seg)
 
 	if (r == 0)
 		r = durei_boot_check(seg);
+	if (r == 0)
+		r = durei_geometry_check_state(seg);
 	if (r == 0 && seg->access == DUREI_ACCESS_VIEW)
 		durei_recover_possessed(seg);
 	return r;
@@ -315,10 +317,13 @@ static int join(dure_segment *seg, const struct durei_request *request)
 		return r;
 	if (seg->backing->has_locks)
 		restored = durei_boot_check(seg);
-	else
-		durei_recover_possessed(seg);
 	if (restored < 0)
 		return restored;
+	r = durei_geometry_check_state(seg);	/* a restored one's is the image's */
+	if (r < 0)
+		return r;
+	if (!seg->backing->has_locks)
+		durei_recover_possessed(seg);
 	durei_recover_slot(seg);
 	durei_token_describe(seg);
 	seg->grows_by_itself = request->options.flags & DURE_SEGMENT_GROW;

@@ -18,6 +18,9 @@
  *          [REC2] locks are freed after the log is dealt with: who gets one finds what it
  *                 guards as before, or as after, the dead one's change
  *          [REC3] step 7 is the commit: before it the lane is found again as dead
+ *          [REC5] who inherits a place looks at all lanes, not only at those below lane_high: a
+ *                 thread may have died between its status and lane_high, and once the place
+ *                 is taken again its lane looks alive
  *          [REC4] a mender waits for nothing and takes no lock
  * Death    after step     is left behind                    who mends it
  *          1..6           MENDED, by a dead mender          whoever needs it next: the
@@ -65,10 +68,10 @@ enum durei_liveness durei_lane_liveness(dure_segment *seg, uint16_t id, uint64_t
 	case DL_LANE_OWNED:
 	case DL_LANE_PARKED:
 		return owner_is_dead(seg, id, status) ? DUREI_DEAD : DUREI_ALIVE;
-	case DL_LANE_MENDED:
-		return DUREI_DEAD;
-	default:
+	case DL_LANE_FREE:
 		return DUREI_FREE;
+	default:	/* MENDED; or no state at all, and so nobody's */
+		return DUREI_DEAD;
 	}
 }
 
@@ -192,16 +195,26 @@ int durei_recover_all(dure_segment *seg, struct durei_lane *me)
 	return count;
 }
 
+/* Its memory; a damaged segment may have a status without a lane. */
+static bool lane_is_there(dure_segment *seg, unsigned id)
+{
+	return durei_bytes_are_backed(seg, durei_offset(seg, durei_lane_at(seg, id)), DL_LANE_BYTES);
+}
+
 /* Lanes in our slot that are not ours: we hold the slot's lock, so their owner is gone. */
 void durei_recover_slot(dure_segment *seg)
 {
-	for (unsigned id = 1; id < durei_lane_end(seg); id++) {
+	for (unsigned id = 1; id < seg->super.lane_count; id++) {	/* [REC5] */
 		uint64_t status = cell64_load_acq(&seg->lane_status[id]);
 		unsigned state = durei_status_state(status);
 		uint64_t mended = mended_by(seg, NULL, (uint16_t)id, status);
 
 		if (state == DL_LANE_FREE || durei_status_slot(status) != seg->slot)
 			continue;
+		if (!lane_is_there(seg, id)) {
+			cell64_cas(&seg->lane_status[id], &status, DL_LANE_FREE);
+			continue;
+		}
 		if (state == DL_LANE_MENDED && durei_status_recoverer(status) != id &&
 		    mender_is_alive(seg, (uint16_t)id, status))
 			continue;
@@ -218,6 +231,10 @@ static void mend_undisputed(dure_segment *seg, uint16_t id)
 
 	if (durei_status_state(status) == DL_LANE_FREE)
 		return;
+	if (!lane_is_there(seg, id)) {
+		cell64_store_rel(&seg->lane_status[id], DL_LANE_FREE);
+		return;
+	}
 	cell64_store_rel(&seg->lane_status[id], mended);
 	mend_and_release(seg, id, mended, true);
 }
@@ -229,6 +246,6 @@ void durei_recover_parked(dure_segment *seg, uint16_t id)
 
 void durei_recover_possessed(dure_segment *seg)
 {
-	for (unsigned id = 1; id < durei_lane_end(seg); id++)
+	for (unsigned id = 1; id < seg->super.lane_count; id++)		/* [REC5] */
 		mend_undisputed(seg, (uint16_t)id);
 }

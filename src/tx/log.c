@@ -28,6 +28,9 @@
  *          [TX4] `freeing` names a block's state from before it is freed until the cursor has
  *                counted it; who collects freed blocks leaves that one alone. So an heir who
  *                finds `freeing` set knows that the block is nobody's yet, and repeats
+ *          [TX7] a log found in a segment is foreign bytes: what it says is done only where an
+ *                honest one could have said it, and a chain of chunks is walked only as far as
+ *                each names the one before it and all of them fit the segment
  * Death    after step           is left behind                      who mends it
  *          1 used = 0, ACTIVE   an open log without entries         roll back: nothing to do
  *          2 entry              an entry beyond used                nobody reads it
@@ -49,6 +52,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "layout/page.h"
 #include "segment/gate.h"
 
 enum {
@@ -189,7 +193,7 @@ int durei_log_undo_range(struct durei_lane *lane, uint64_t offset, uint64_t byte
 			return r;
 		entry[0] = dl_log_head(DL_LOG_UNDO_RANGE, lane->tx.last_words, offset);
 		entry[1] = part;
-		memcpy(entry + 2, durei_at(lane->seg, offset), part);
+		memmove(entry + 2, durei_at(lane->seg, offset), part);
 		count_entry(&lane->tx, words);
 		offset += part;
 		bytes -= part;
@@ -231,6 +235,7 @@ struct chunk_view {
 	uint64_t used_bytes;
 	uint64_t last_words;
 	uint64_t offset;		/* 0: the lane's */
+	uint64_t all_bytes;		/* with its head; the lane's: 0 */
 	uint64_t next, before;
 };
 
@@ -251,19 +256,35 @@ static bool view_chunk(dure_segment *seg, uint64_t offset, struct chunk_view *re
 	const struct dl_log_chunk *chunk;
 	uint64_t bytes, used;
 
-	if (offset % 8 || !durei_bytes_are_backed(seg, offset, sizeof *chunk))
+	if (offset % 8 || offset < seg->super.data_offset ||
+	    !durei_bytes_are_backed(seg, offset, sizeof *chunk))
 		return false;
 	chunk = durei_at(seg, offset);
 	bytes = chunk->bytes;
+	if (bytes > seg->mapped_bytes)
+		return false;
 	used = cell64_load_acq(&chunk->used);
 	*ret = (struct chunk_view){
 		.entries = (const unsigned char *)(chunk + 1),
 		.used_bytes = used >> DL_LOG_USED_SHIFT,
 		.last_words = used & DL_LOG_USED_LAST_MASK, .offset = offset,
+		.all_bytes = sizeof *chunk + bytes,
 		.next = cell64_load_acq(&chunk->next), .before = chunk->before,
 	};
 	return ret->used_bytes <= bytes && ret->used_bytes % 8 == 0 &&
 	       durei_bytes_are_backed(seg, offset, sizeof *chunk + bytes);
+}
+
+/* From chunk to the one behind it. *left: bytes that the rest of the chain can have. [TX7] */
+static bool view_next(dure_segment *seg, struct chunk_view *chunk, uint64_t *left)
+{
+	uint64_t here = chunk->offset;
+
+	if (!chunk->next || !view_chunk(seg, chunk->next, chunk) || chunk->before != here ||
+	    chunk->all_bytes > *left)
+		return false;
+	*left -= chunk->all_bytes;
+	return true;
 }
 
 struct entry_view {
@@ -286,6 +307,29 @@ static uint64_t bytes_touched(const struct entry_view *e)
 	}
 }
 
+/*
+ * [TX7] Logs write data; and page words, to take or to free a run, or to mark one that is to
+ * be freed.
+ */
+static bool may_write(dure_segment *seg, const struct entry_view *e, uint64_t bytes)
+{
+	uint64_t page = (e->offset - seg->super.pages_offset) / 8, word = e->second;
+	enum dl_page_kind kind = dl_page_kind(word);
+
+	if (e->kind == DL_LOG_UNDO_WORD && e->offset < seg->super.data_offset) {
+		if (kind != DL_PAGE_RUN_LIVE && kind != DL_PAGE_RUN_RESERVED)
+			return false;
+	} else if (e->kind == DL_LOG_TAKE_RUN || e->kind == DL_LOG_FREE_RUN) {
+		if (kind != (e->kind == DL_LOG_TAKE_RUN ? DL_PAGE_RUN_LIVE : DL_PAGE_RUN_FREEING))
+			return false;
+	} else {
+		return e->offset >= seg->super.data_offset &&
+		       durei_bytes_are_backed(seg, e->offset, bytes);
+	}
+	return page >= durei_first_page(seg) && page < durei_page_limit(seg) &&
+	       dl_page_count(word) <= durei_page_limit(seg) - page;
+}
+
 /* False when the entry cannot be one of ours: a damaged segment, never a crash. */
 static bool view_entry(dure_segment *seg, const struct chunk_view *chunk, uint64_t at,
 		       struct entry_view *ret)
@@ -306,13 +350,14 @@ static bool view_entry(dure_segment *seg, const struct chunk_view *chunk, uint64
 	ret->words = dl_log_words(entry[0], entry[1]);
 	bytes = bytes_touched(ret);
 	return at + ret->words * 8 <= chunk->used_bytes && (bytes != 8 || ret->offset % 8 == 0) &&
-	       ret->offset >= DL_SUPER_BYTES && durei_bytes_are_backed(seg, ret->offset, bytes);
+	       may_write(seg, ret, bytes);
 }
 
 typedef void (*entry_step)(dure_segment *seg, struct dl_lane *lane, const struct entry_view *entry);
 
 static void walk_forwards(dure_segment *seg, struct dl_lane *lane, entry_step step)
 {
+	uint64_t left = seg->mapped_bytes;
 	struct chunk_view chunk;
 	struct entry_view entry;
 	bool ok = view_lane_chunk(lane, &chunk);
@@ -320,25 +365,25 @@ static void walk_forwards(dure_segment *seg, struct dl_lane *lane, entry_step st
 	for (int chunks = 0; ok && chunks < CHUNKS_MAX; chunks++) {
 		for (uint64_t at = 0; view_entry(seg, &chunk, at, &entry); at += entry.words * 8)
 			step(seg, lane, &entry);
-		ok = chunk.next && view_chunk(seg, chunk.next, &chunk);
+		ok = view_next(seg, &chunk, &left);
 	}
 }
 
 static bool find_last_chunk(dure_segment *seg, struct dl_lane *lane, struct chunk_view *ret)
 {
+	uint64_t left = seg->mapped_bytes;
 	struct chunk_view next;
 	bool ok = view_lane_chunk(lane, ret);
 
-	for (int chunks = 0; ok && ret->next && chunks < CHUNKS_MAX; chunks++) {
-		if (!view_chunk(seg, ret->next, &next))
-			break;
+	next = *ret;
+	for (int chunks = 0; ok && chunks < CHUNKS_MAX && view_next(seg, &next, &left); chunks++)
 		*ret = next;
-	}
 	return ok;
 }
 
 static void walk_backwards(dure_segment *seg, struct dl_lane *lane, entry_step step)
 {
+	uint64_t left = seg->mapped_bytes;
 	struct chunk_view chunk;
 	struct entry_view entry;
 	bool ok = find_last_chunk(seg, lane, &chunk);
@@ -350,8 +395,9 @@ static void walk_backwards(dure_segment *seg, struct dl_lane *lane, entry_step s
 			step(seg, lane, &entry);
 			words = entry.words_before;
 		}
-		if (!chunk.offset)
+		if (!chunk.offset || chunk.all_bytes > left)
 			return;
+		left -= chunk.all_bytes;	/* what is undone may be this very chain */
 		ok = chunk.before ? view_chunk(seg, chunk.before, &chunk)
 				  : view_lane_chunk(lane, &chunk);
 	}
@@ -403,6 +449,7 @@ static void carry_out_free(dure_segment *seg, struct dl_lane *lane, const struct
 static void carry_out_frees(dure_segment *seg, struct dl_lane *lane)
 {
 	uint64_t done = cell64_load_acq(&lane->log_cursor) - 1, seen = 0;
+	uint64_t left = seg->mapped_bytes;
 	struct chunk_view chunk;
 	struct entry_view entry;
 	bool ok = view_lane_chunk(lane, &chunk);
@@ -414,7 +461,7 @@ static void carry_out_frees(dure_segment *seg, struct dl_lane *lane)
 			if (seen++ >= done)
 				carry_out_free(seg, lane, &entry, seen - 1);
 		}
-		ok = chunk.next && view_chunk(seg, chunk.next, &chunk);
+		ok = view_next(seg, &chunk, &left);
 	}
 	cell64_store_rel(&lane->freeing, 0);
 }
@@ -435,6 +482,15 @@ static void carry_out(dure_segment *seg, struct dl_lane *lane, uint64_t serial)
 	carry_out_taken(seg, lane);
 }
 
+/* A page word is only unmarked. */
+static void undo_word(dure_segment *seg, struct cell64 *to, const struct entry_view *e)
+{
+	if (e->offset < seg->super.data_offset &&
+	    (cell64_load_rlx(to) | DL_PAGE_RUN_DOOMED) != (e->second | DL_PAGE_RUN_DOOMED))
+		return;
+	cell64_store_rel(to, e->second);
+}
+
 static void undo(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
 {
 	void *to = durei_at(seg, e->offset);
@@ -442,13 +498,13 @@ static void undo(dure_segment *seg, struct dl_lane *lane, const struct entry_vie
 	(void)lane;
 	switch (e->kind) {
 	case DL_LOG_UNDO_WORD:
-		cell64_store_rel(to, e->second);
+		undo_word(seg, to, e);
 		break;
 	case DL_LOG_UNDO_BYTE:
 		cell8_store_rel(to, (uint8_t)e->second);
 		break;
 	case DL_LOG_UNDO_RANGE:
-		memcpy(to, e->data, e->second);
+		memmove(to, e->data, e->second);
 		break;
 	default:
 		break;
@@ -472,42 +528,50 @@ static void roll_back(dure_segment *seg, struct dl_lane *lane)
 
 static void close_log(struct durei_lane *lane)
 {
-	uint64_t more = cell64_load_rlx(&lane->shared->log_more), next;
+	uint64_t left = lane->mapped_bytes;
+	struct chunk_view chunk = { .next = cell64_load_rlx(&lane->shared->log_more) };
 
 	set_state(lane->shared, DL_LOG_IDLE, lane->serial);	/* step 9 */
 	lane->tx.depth = 0;
-	for (; more; more = next) {
-		next = cell64_load_rlx(&((struct dl_log_chunk *)durei_at(lane->seg, more))->next);
-		durei_log_chunk_cancel(lane, more);
-	}
+	while (chunk.next && view_next(lane->seg, &chunk, &left))
+		durei_log_chunk_cancel(lane, chunk.offset);
+}
+
+typedef void (*own_step)(struct durei_lane *lane, const struct entry_view *entry);
+
+/* Further chunks are blocks: in a damaged segment they may be somebody else's as well. */
+static __attribute__((noinline)) void walk_own_chunks(struct durei_lane *lane, uint64_t next,
+						      own_step step)
+{
+	uint64_t left = lane->mapped_bytes;
+	struct chunk_view chunk = { .next = next };
+	struct entry_view entry;
+
+	while (view_next(lane->seg, &chunk, &left))
+		for (uint64_t at = 0; view_entry(lane->seg, &chunk, at, &entry);
+		     at += entry.words * 8)
+			step(lane, &entry);
 }
 
 /*
- * This thread has just written its log: there is nothing to check. This is the path of every
- * single operation.
+ * This thread has just written its log into its lane: there is nothing to check. This is the
+ * path of every single operation.
  */
-static inline void walk_own(struct durei_lane *lane,
-			    void (*step)(struct durei_lane *lane, const struct entry_view *entry))
+static inline void walk_own(struct durei_lane *lane, own_step step)
 {
 	const uint64_t *entry = (const uint64_t *)(const void *)lane->shared->log;
 	uint64_t used = cell64_load_rlx(&lane->shared->log_used) >> DL_LOG_USED_SHIFT;
-	uint64_t next = cell64_load_rlx(&lane->shared->log_more);
+	uint64_t more = cell64_load_rlx(&lane->shared->log_more);
+	const uint64_t *end = entry + used / 8;
 
-	for (;;) {
-		const uint64_t *end = entry + used / 8;
-		for (; entry < end; entry += dl_log_words(entry[0], entry[1])) {
-			struct entry_view view = { .kind = dl_log_kind(entry[0]),
-						   .offset = dl_log_offset(entry[0]),
-						   .second = entry[1] };
-			step(lane, &view);
-		}
-		if (__builtin_expect(!next, 1))
-			return;
-		const struct dl_log_chunk *chunk = durei_at(lane->seg, next);
-		entry = (const uint64_t *)(const void *)(chunk + 1);
-		used = cell64_load_rlx(&chunk->used) >> DL_LOG_USED_SHIFT;
-		next = cell64_load_rlx(&chunk->next);
+	for (; entry < end; entry += dl_log_words(entry[0], entry[1])) {
+		struct entry_view view = { .kind = dl_log_kind(entry[0]),
+					   .offset = dl_log_offset(entry[0]),
+					   .second = entry[1] };
+		step(lane, &view);
 	}
+	if (__builtin_expect(more != 0, 0))
+		walk_own_chunks(lane, more, step);
 }
 
 static inline void own_take(struct durei_lane *lane, const struct entry_view *e)

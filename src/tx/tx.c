@@ -60,7 +60,7 @@ int dure_tx_lock(dure_tx *tx, dure_mutex *mutex, int64_t timeout_ns)
 	if (r < 0)
 		return r;
 	if (durei_word_is_ours(tx->lane, &m->word))
-		return 0;
+		return durei_word_check_held(tx->lane, &m->word);
 	r = durei_mutex_take(tx->lane, m, DL_HELD_CLEAN, timeout_ns);
 	if (r >= 0)
 		tx->has_locks++;

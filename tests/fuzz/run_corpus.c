@@ -120,7 +120,8 @@ static int run_child(struct runner *r)
 	pid = fork();
 	if (pid == 0) {
 		run_all(r);
-		_exit(0);
+		patience(60 * 1000);
+		exit(0);		/* a leak checker speaks now, if there is one */
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
 		perror("run_corpus: fork");
@@ -285,6 +286,13 @@ static void read_directory(struct runner *r, const char *directory)
 	r->has_cases = 1;
 }
 
+static void free_files(struct runner *r)
+{
+	for (unsigned i = 0; i < r->file_count; i++)
+		free(r->files[i]);
+	free(r->files);
+}
+
 static int is_directory(const char *path)
 {
 	DIR *directory = opendir(path);
@@ -317,5 +325,7 @@ int main(int argc, char **argv)
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	printf("%lu inputs, %u of them files, in %ld s: %d failed\n", r.progress->number,
 	       r.file_count, (long)(to.tv_sec - from.tv_sec), failures);
+	if (r.has_cases)
+		free_files(&r);
 	return failures ? 1 : 0;
 }
