@@ -15,6 +15,8 @@
 
 static const struct durei_mender log_mender = { .name = "log", .mend = durei_log_mend,
 						.end = durei_log_end };
+static const struct durei_mender resize_mender = { .name = "resizes",
+						   .mend = durei_heap_mend_resizes };
 static const struct durei_mender lock_mender = { .name = "locks", .mend = durei_held_mend,
 						 .end = durei_held_end };
 static const struct durei_mender gate_mender = { .name = "gate", .mend = durei_gate_mend };
@@ -29,5 +31,6 @@ static const struct durei_mender object_mender = { .name = "objects",
 						   .format = durei_object_format };
 
 const struct durei_mender *const durei_menders[] = {
-	&log_mender, &lock_mender, &gate_mender, &life_mender, &heap_mender, &object_mender, NULL,
+	&log_mender,  &resize_mender, &lock_mender,   &gate_mender,
+	&life_mender, &heap_mender,   &object_mender, NULL,
 };

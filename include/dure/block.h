@@ -70,7 +70,8 @@ DURE_API int dure_block_alloc(dure_segment *segment, size_t bytes, size_t align,
  *
  * NULL is allowed. The caller has unlinked it; free_from does both in one step.
  *
- * Returns  0; -EINVAL (outside, no block's start, or free already) -EROFS -ESTALE
+ * Returns  0; -EINVAL (outside, no block's start, or free already) -EAGAIN (another thread has
+ *          been resizing it for a second) -EROFS -ESTALE
  */
 DURE_API int dure_block_free(dure_segment *segment, void *block);
 
@@ -87,7 +88,8 @@ DURE_API int dure_block_replace(dure_segment *segment, void *block, dure_ref *pl
  *
  * ret_bytes (may be NULL) gets the usable size afterwards.
  *
- * Returns  0; -ENOSPC (the room behind it is taken: it stays as it was) -EINVAL -EROFS -ESTALE
+ * Returns  0; -ENOSPC (the room behind it is taken: it stays as it was) -EINVAL -EAGAIN (as
+ *          free) -EROFS -ESTALE
  * Death    the old size or the new one.
  */
 DURE_API int dure_block_resize(dure_segment *segment, void *block, size_t bytes,

@@ -15,9 +15,15 @@
 #include <string.h>
 
 #include "heap/heap.h"
+#include "segment/wait.h"
 #include "tx/log.h"
 
-enum { ALIGN_DEFAULT = 16, ALIGN_MAX = 4096, SMALL_MAX = 1024 };
+enum {
+	ALIGN_DEFAULT = 16,
+	ALIGN_MAX = 4096,
+	SMALL_MAX = 1024,
+	RESIZE_PATIENCE_NS = 1000000000,
+};
 
 /* -- reserving --------------------------------------------------------------------------- */
 
@@ -238,25 +244,42 @@ int durei_log_take(struct durei_lane *lane, uint64_t offset)
 }
 
 /*
- * A block that can be freed: live, or reserved by this process. A live run whose resizing was
- * cut off by a death is finished first.
+ * Somebody is resizing the block. If he is dead, this is finished; if he lives, or whoever
+ * mends him, he is given a moment. 0: look again.
  */
+static int let_resize_end(struct durei_lane *lane, const struct durei_block *block,
+			  int64_t deadline_ns)
+{
+	const struct cell32 *half = (const struct cell32 *)(const void *)&lane->seg->pages[block->page];
+
+	if (durei_recover_lane(lane->seg, lane, dl_page_lane(block->word)) == 1)
+		return 0;
+	if (durei_wait(lane, half, cell32_load_acq(half), 0, 0, deadline_ns) == 0)
+		return 0;
+	return durei_error(EAGAIN, "segment %s: the block at +%#llx is being resized by another "
+			   "thread", lane->seg->super.name,
+			   (unsigned long long)(block->page << lane->seg->page_shift));
+}
+
+/* A block that can be freed: live, or reserved by this process. */
 static int find_used(struct durei_lane *lane, uint64_t offset, struct durei_block *ret)
 {
 	dure_segment *seg = lane->seg;
+	int64_t deadline = 0;
+	int r = 0;
 
-	for (int attempts = 0; attempts < 2; attempts++) {
-		if (!durei_block_at(seg, offset, ret))
-			break;
+	while (r == 0 && durei_block_at(seg, offset, ret)) {
 		if (ret->is_reserved && durei_block_is_ours(lane, ret))
 			return 0;
 		if (!ret->is_live)
 			break;
 		if (ret->state || dl_page_kind(ret->word) == DL_PAGE_RUN_LIVE)
 			return 0;
-		(void)durei_recover_lane(seg, lane, dl_page_lane(ret->word));
+		if (!deadline)
+			deadline = durei_deadline(RESIZE_PATIENCE_NS);
+		r = let_resize_end(lane, ret, deadline);
 	}
-	return durei_not_a_block(seg, durei_at(seg, offset), "freeing");
+	return r < 0 ? r : durei_not_a_block(seg, durei_at(seg, offset), "freeing");
 }
 
 /* A single operation frees it at once; within a transaction it is marked, so that nobody

@@ -201,6 +201,9 @@ int durei_log_free(struct durei_lane *lane, uint64_t offset);
 
 /* -- recovery (mend.c) ------------------------------------------------------------------- */
 
+/* What was being resized; before the locks are freed. */
+void durei_heap_mend_resizes(struct durei_mending *mending);
+/* All the other pages; after. */
 void durei_heap_mend(struct durei_mending *mending);
 
 #endif

@@ -8,6 +8,9 @@
  *                  found again
  *          [MEND2] a thread that died alone leaves its reserved blocks to its process: the
  *                  page stays OWNED and the lane is parked
+ *          [MEND3] resizing is a change of a block that others know, and that a lock may
+ *                  guard: it is finished before the locks are freed, all else after them, for
+ *                  nobody waits for that
  * Death    of the mender: the next one finds the pages not yet dealt with.
  */
 #include "heap/heap.h"
@@ -111,51 +114,72 @@ static void mend_page(struct durei_mending *m, uint64_t page, uint64_t word)
 	case DL_PAGE_RUN_FREEING:
 		durei_run_release(seg, page, run_count(seg, page, word), DL_PAGE_FREE);
 		break;
-	case DL_PAGE_RUN_GROWING:
-	case DL_PAGE_RUN_SHRINKING:
-		durei_run_finish(seg, page, word);
-		break;
 	case DL_PAGE_HOLE:
 	case DL_PAGE_FREE:
 	case DL_PAGE_META:
 	case DL_PAGE_LOOSE:
 	case DL_PAGE_TAIL:
 	case DL_PAGE_RUN_LIVE:
+	case DL_PAGE_RUN_GROWING:	/* [MEND3]: finished before */
+	case DL_PAGE_RUN_SHRINKING:
 	case DL_PAGE_KIND_COUNT:
 		break;
 	}
 }
 
-/* Heads before what they claimed: RUN_CLAIMED and RUN_GROWING tell what is theirs. */
-static void mend_group(struct durei_mending *m, uint64_t first, uint64_t end, bool heads)
+typedef void (*page_step)(struct durei_mending *m, uint64_t page, uint64_t word);
+
+/* Heads before what they claimed: RUN_CLAIMED tells what is its own. */
+static void mend_head(struct durei_mending *m, uint64_t page, uint64_t word)
 {
-	for (uint64_t page = first; page < end; page++) {
-		uint64_t word = cell64_load_acq(&m->seg->pages[page]);
-		bool is_single = dl_page_kind(word) == DL_PAGE_CLAIMED;
-		if (dl_page_lane(word) == m->id && is_single != heads)
-			mend_page(m, page, word);
+	if (dl_page_kind(word) != DL_PAGE_CLAIMED)
+		mend_page(m, page, word);
+}
+
+static void mend_single(struct durei_mending *m, uint64_t page, uint64_t word)
+{
+	if (dl_page_kind(word) == DL_PAGE_CLAIMED)
+		mend_page(m, page, word);
+}
+
+static void finish_resize(struct durei_mending *m, uint64_t page, uint64_t word)
+{
+	enum dl_page_kind kind = dl_page_kind(word);
+
+	if (kind == DL_PAGE_RUN_GROWING || kind == DL_PAGE_RUN_SHRINKING)
+		durei_run_finish(m->seg, page, word);
+}
+
+/* The page words of the dead lane, where its claims say that they may be. */
+static void for_each_page(struct durei_mending *m, page_step step)
+{
+	dure_segment *seg = m->seg;
+	uint64_t limit = durei_page_limit(seg), group = UINT64_C(1) << seg->claim_shift;
+
+	for (unsigned bit = 0; bit < DL_CLAIM_WORDS * 64; bit++) {
+		uint64_t claims = cell64_load_acq(&m->lane->claims[bit / 64]);
+		uint64_t start = (uint64_t)bit << seg->claim_shift;
+		if (!(claims >> bit % 64 & 1))
+			continue;
+		for (uint64_t page = max_u64(start, durei_first_page(seg));
+		     page < min_u64(start + group, limit); page++) {
+			uint64_t word = cell64_load_acq(&seg->pages[page]);
+			if (dl_page_lane(word) == m->id)
+				step(m, page, word);
+		}
 	}
 }
 
-static void mend_claimed_groups(struct durei_mending *m, bool heads)
+void durei_heap_mend_resizes(struct durei_mending *m)
 {
-	dure_segment *seg = m->seg;
-	uint64_t limit = durei_page_limit(seg), step = UINT64_C(1) << seg->claim_shift;
-
-	for (unsigned bit = 0; bit < DL_CLAIM_WORDS * 64; bit++) {
-		uint64_t word = cell64_load_acq(&m->lane->claims[bit / 64]);
-		uint64_t first = (uint64_t)bit << seg->claim_shift;
-		if (!(word >> bit % 64 & 1))
-			continue;
-		first = max_u64(first, durei_first_page(seg));
-		mend_group(m, first, min_u64(((uint64_t)bit << seg->claim_shift) + step, limit), heads);
-	}
+	if (cell32_load_acq(&m->lane->busy))
+		for_each_page(m, finish_resize);
 }
 
 void durei_heap_mend(struct durei_mending *m)
 {
-	mend_claimed_groups(m, true);
-	mend_claimed_groups(m, false);
+	for_each_page(m, mend_head);
+	for_each_page(m, mend_single);
 	cell32_store_rel(&m->lane->busy, 0);
 	if (m->keeps_lane)
 		return;

@@ -11,7 +11,7 @@
  *                  one's any more: it may have been killed between freeing and waking
  * Death    locking, after step      is left behind                who mends it
  *          1 entry, count           an entry too many             the word is not ours: skipped
- *          2 word                   a lock of the dead            step 3 of recovery
+ *          2 word                   a lock of the dead            step 4 of recovery
  *          unlocking, after step
  *          1 word                   a free lock, a sleeper that   [HELD2]
  *                                   nobody woke

@@ -36,7 +36,7 @@ void durei_held_flag(struct durei_lane *lane, int index, uint64_t flag);
 /* The lock of this entry has been given back. */
 void durei_held_remove(struct durei_lane *lane, int index);
 
-/* Recovery, step 3. */
+/* Recovery, step 4. */
 void durei_held_mend(struct durei_mending *mending);
 /* A thread ends holding locks. */
 void durei_held_end(struct durei_lane *lane);

@@ -9,23 +9,25 @@
  *          that has no lane yet puts the mended lane's own number, and its process' slot.
  * Steps    1 election
  *          2 the log: undo an open transaction, finish a committed one    tx/log.c
- *          3 locks: free them, wake who waits                            lock/held.c
- *          4 the gate, if the dead one held everybody up                 gate.c
- *          5 wake all who sleep on the life word: nothing stops them now
- *          6 pages: give up what was owned, take back what was private   heap/mend.c
- *          7 the lane is free again (or parked, if its process lives and holds blocks)
+ *          3 blocks that were being resized: finish it                   heap/mend.c
+ *          4 locks: free them, wake who waits                            lock/held.c
+ *          5 the gate, if the dead one held everybody up                 gate.c
+ *          6 wake all who sleep on the life word: nothing stops them now
+ *          7 pages: give up what was owned, take back what was private   heap/mend.c
+ *          8 the lane is free again (or parked, if its process lives and holds blocks)
  * Rules    [REC1] each step may be repeated from the start, by another mender
- *          [REC2] locks are freed after the log is dealt with: who gets one finds what it
- *                 guards as before, or as after, the dead one's change
- *          [REC3] step 7 is the commit: before it the lane is found again as dead
+ *          [REC2] locks are freed after the log and resizing are dealt with, for the mender may
+ *                 be stopped right then: who gets a lock finds what it guards as before, or as
+ *                 after, the dead one's change
+ *          [REC3] step 8 is the commit: before it the lane is found again as dead
+ *          [REC4] a mender waits for nothing and takes no lock
  *          [REC5] who inherits a place looks at all lanes, not only at those below lane_high: a
  *                 thread may have died between its status and lane_high, and once the place
  *                 is taken again its lane looks alive
- *          [REC4] a mender waits for nothing and takes no lock
  * Death    after step     is left behind                    who mends it
- *          1..6           MENDED, by a dead mender          whoever needs it next: the
+ *          1..7           MENDED, by a dead mender          whoever needs it next: the
  *                                                           election is open again
- *          7              nothing                           -
+ *          8              nothing                           -
  */
 #include "segment/recover.h"
 
@@ -75,13 +77,13 @@ enum durei_liveness durei_lane_liveness(dure_segment *seg, uint16_t id, uint64_t
 	}
 }
 
-/* Step 5. The first waiter was woken by the kernel; the others wait behind it. */
+/* Step 6. The first waiter was woken by the kernel; the others wait behind it. */
 void durei_life_mend(struct durei_mending *m)
 {
 	durei_futex_wake(&m->lane->life.raw, UINT32_MAX >> 1);
 }
 
-/* Steps 2 to 6. */
+/* Steps 2 to 7. */
 static void mend(struct durei_mending *m)
 {
 	for (unsigned i = 0; durei_menders[i]; i++)
@@ -89,7 +91,7 @@ static void mend(struct durei_mending *m)
 			durei_menders[i]->mend(m);
 }
 
-/* Step 7. A parked lane keeps its generation: its process may go on with it. */
+/* Step 8. A parked lane keeps its generation: its process may go on with it. */
 static void release(struct durei_mending *m, uint64_t mended)
 {
 	unsigned state = m->keeps_lane ? DL_LANE_PARKED : DL_LANE_FREE;

@@ -50,11 +50,22 @@ enum {
 	NO_PEER = 2,			/* a peer cannot work beside it (it takes the whole heap) */
 	UNCOUNTED = 4,			/* leaves other numbers of live blocks than two */
 	SEEN_AT_ONCE = 8,		/* who looks beside the dead sees all of it or nothing */
-	GUARDED = 16,			/* so does who has got locks[0], which no death spoils */
+	GUARDED = 16,			/* so does who has got locks[0] after the dead one */
+	TOLD = 32,			/* and is told of the death; without it no death spoils it */
 };
 
-extern const struct scenario scenarios[];
-extern const unsigned scenario_count;
+/* those of one room: scenarios/ROOM.c */
+struct scenarios {
+	const struct scenario *list;
+	unsigned count;
+};
+
+extern const struct scenarios block_scenarios, object_scenarios, transaction_scenarios,
+	map_scenarios, lock_scenarios, segment_scenarios;
+
+/* NULL: there are no more, no such one */
+const struct scenario *scenario_at(unsigned index);
+const struct scenario *scenario_named(const char *name);
 
 /* stops with a sentence when an operation of the set-up fails */
 void must(int result, const char *what);

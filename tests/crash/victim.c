@@ -22,15 +22,6 @@ static void marker(void)
 	raise(SIGSTOP);
 }
 
-static const struct scenario *find(const char *name)
-{
-	for (unsigned i = 0; i < scenario_count; i++)
-		if (strcmp(scenarios[i].name, name) == 0)
-			return &scenarios[i];
-	fprintf(stderr, "no scenario %s\n", name);
-	exit(99);
-}
-
 static void run_scenario(const char *segment, const struct scenario *scenario)
 {
 	struct dure_segment_options options = small_segment();
@@ -59,15 +50,17 @@ static void recover(int fd)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3)
+	const struct scenario *scenario = argc == 3 ? scenario_named(argv[2]) : NULL;
+
+	if (!scenario && (argc != 3 || strcmp(argv[2], "--recover") != 0))
 		return 99;
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0) {
 		perror("ptrace");
 		return 99;
 	}
-	if (strcmp(argv[2], "--recover") == 0)
-		recover(atoi(argv[1]));
+	if (scenario)
+		run_scenario(argv[1], scenario);
 	else
-		run_scenario(argv[1], find(argv[2]));
+		recover(atoi(argv[1]));
 	_exit(0);
 }

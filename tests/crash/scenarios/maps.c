@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * maps.c - the hash map, alone and in transactions, to be killed at every instruction
+ */
+#include "steps.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static dure_map *small_map(struct world *w)
+{
+	struct dure_map_options o = { .sz = sizeof o, .partitions = 1 };
+	dure_map *map;
+
+	must(dure_map_open(w->seg, "map", DURE_CREATE | DURE_OPEN, &o, &map), "map_open");
+	return map;
+}
+
+static void prepare_map(struct world *w)
+{
+	uint64_t one = 1;
+
+	w->blocks[0] = small_map(w);
+	must(dure_map_put(w->blocks[0], "old", 3, &one), "put");
+}
+
+/* One transaction doubles a map's table twice: it frees what it has allocated itself. */
+static void run_map_in_tx(struct world *w)
+{
+	dure_tx *tx;
+	char key[8];
+
+	must(dure_tx_begin(w->seg, &tx), "begin");
+	for (int i = 0; i < 12; i++) {
+		snprintf(key, sizeof key, "%d", i);
+		must(dure_map_add(w->blocks[0], key, strlen(key), i + 1, NULL), "add");
+	}
+	must(dure_map_remove(w->blocks[0], "3", 1), "remove");
+	must(dure_tx_commit(tx), "commit");
+}
+
+/* The keys 0 to 11 without 3, or none of them. */
+static enum verdict judge_map_in_tx(struct world *w)
+{
+	dure_map *map = small_map(w);
+	uint64_t value, found = 0;
+	char key[8];
+	bool good = dure_map_get(map, "old", 3, &value) == 0 && value == 1;
+
+	for (uint64_t i = 0; i < 12; i++) {
+		snprintf(key, sizeof key, "%d", (int)i);
+		int r = dure_map_get(map, key, strlen(key), &value);
+		good &= r == (i == 3 ? -ENOENT : r) && (r != 0 || value == i + 1);
+		found += r == 0;
+	}
+	good &= dure_map_count(map) == found + 1;
+	dure_map_close(map);
+	return !good ? WRONG : found == 0 ? BEFORE : found == 11 ? AFTER : WRONG;
+}
+
+static void run_map_put(struct world *w)
+{
+	uint64_t two = 2;
+
+	must(dure_map_put(w->blocks[0], "old", 3, &two), "put");
+}
+
+static enum verdict judge_map_put(struct world *w)
+{
+	dure_map *map = small_map(w);
+	uint64_t value = 0;
+
+	if (dure_map_get(map, "old", 3, &value) < 0 || dure_map_count(map) != 1)
+		value = 0;
+	dure_map_close(map);
+	return value == 1 ? BEFORE : value == 2 ? AFTER : WRONG;
+}
+
+static void prepare_two_counts(struct world *w)
+{
+	prepare_map(w);
+	must(dure_map_add(w->blocks[0], "count", 5, 10, NULL), "add");
+}
+
+static void run_map_change_in_tx(struct world *w)
+{
+	uint64_t two = 2;
+	dure_tx *tx;
+
+	must(dure_tx_begin(w->seg, &tx), "begin");
+	must(dure_map_add(w->blocks[0], "count", 5, 5, NULL), "add");
+	must(dure_map_put(w->blocks[0], "old", 3, &two), "put");
+	must(dure_tx_commit(tx), "commit");
+}
+
+static enum verdict judge_map_change_in_tx(struct world *w)
+{
+	dure_map *map = small_map(w);
+	uint64_t old = 0, count = 0;
+	bool good = dure_map_get(map, "old", 3, &old) == 0 &&
+		    dure_map_get(map, "count", 5, &count) == 0 && dure_map_count(map) == 2;
+
+	dure_map_close(map);
+	if (!good || (old == 1) != (count == 10) || (old == 2) != (count == 15))
+		return WRONG;
+	return seen(old == 2);
+}
+
+/* one table's worth of entries: the next one doubles it */
+static void prepare_full_map(struct world *w)
+{
+	char key[8];
+
+	w->blocks[0] = small_map(w);
+	for (int i = 0; i < 5; i++) {
+		snprintf(key, sizeof key, "%d", i);
+		must(dure_map_add(w->blocks[0], key, strlen(key), i + 1, NULL), "add");
+	}
+}
+
+static void run_map_grow(struct world *w)
+{
+	must(dure_map_add(w->blocks[0], "5", 1, 6, NULL), "add");
+}
+
+static enum verdict judge_map_grown(struct world *w)
+{
+	dure_map *map = small_map(w);
+	uint64_t value, found = 0;
+	char key[8];
+
+	for (uint64_t i = 0; i < 6; i++) {
+		snprintf(key, sizeof key, "%d", (int)i);
+		found += dure_map_get(map, key, strlen(key), &value) == 0 && value == i + 1;
+	}
+	bool good = dure_map_count(map) == found && found >= 5;
+	dure_map_close(map);
+	return good ? seen(found == 6) : WRONG;
+}
+
+static void run_map_insert(struct world *w)
+{
+	uint64_t nine = 9;
+
+	must(dure_map_insert(w->blocks[0], "new", 3, &nine), "insert");
+}
+
+static enum verdict judge_map_insert(struct world *w)
+{
+	dure_map *map = small_map(w);
+	uint64_t value = 0;
+	int r = dure_map_get(map, "new", 3, &value);
+	bool good = dure_map_count(map) == (r == 0 ? 2 : 1);
+
+	dure_map_close(map);
+	return !good || (r == 0 && value != 9) ? WRONG : seen(r == 0);
+}
+
+static void run_map_remove(struct world *w)
+{
+	must(dure_map_remove(w->blocks[0], "old", 3), "remove");
+}
+
+static enum verdict judge_map_remove(struct world *w)
+{
+	dure_map *map = small_map(w);
+	uint64_t value = 0, count = dure_map_count(map);
+	int r = dure_map_get(map, "old", 3, &value);
+
+	dure_map_close(map);
+	if (r == 0)
+		return count == 1 && value == 1 ? BEFORE : WRONG;
+	return count == 0 ? AFTER : WRONG;
+}
+
+static void run_map_open(struct world *w)
+{
+	small_map(w);
+}
+
+static void run_map_destroy(struct world *w)
+{
+	must(dure_map_destroy(w->seg, "map"), "destroy");
+}
+
+static enum verdict judge_map_exists(struct world *w)
+{
+	dure_map *map;
+	int r = dure_map_open(w->seg, "map", DURE_OPEN, NULL, &map);
+
+	if (r == 0)
+		dure_map_close(map);
+	return seen(r == 0);
+}
+
+static enum verdict judge_map_gone(struct world *w)
+{
+	return judge_map_exists(w) == AFTER ? BEFORE : AFTER;
+}
+
+static const struct scenario list[] = {
+	{ "map_open", "dure_map_open", prepare_nothing, run_map_open, judge_map_exists, 0 },
+	{ "map_put", "dure_map_put dure_map_add", prepare_map, run_map_put, judge_map_put, 0 },
+	{ "map_change_in_tx", "dure_map_put dure_map_add", prepare_two_counts, run_map_change_in_tx,
+	  judge_map_change_in_tx, 0 },
+	{ "map_grow", "dure_map_add", prepare_full_map, run_map_grow, judge_map_grown, UNCOUNTED },
+	{ "map_insert", "dure_map_insert", prepare_map, run_map_insert, judge_map_insert, 0 },
+	{ "map_remove", "dure_map_remove", prepare_map, run_map_remove, judge_map_remove, 0 },
+	{ "map_in_tx", "dure_map_add dure_map_remove", prepare_map, run_map_in_tx, judge_map_in_tx,
+	  0 },
+	{ "map_destroy", "dure_map_destroy", prepare_map, run_map_destroy, judge_map_gone, UNCOUNTED },
+};
+
+const struct scenarios map_scenarios = { list, sizeof list / sizeof *list };
