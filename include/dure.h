@@ -24,6 +24,8 @@
 #include <dure/inspect.h>
 #include <dure/map.h>
 #include <dure/mutex.h>
+#include <dure/rwlock.h>
+#include <dure/semaphore.h>
 #include <dure/object.h>
 #include <dure/ref.h>
 #include <dure/segment.h>

@@ -8,6 +8,7 @@
  */
 #include "heap/heap.h"
 #include "lock/held.h"
+#include "lock/share.h"
 #include "object/object.h"
 #include "segment/gate.h"
 #include "segment/recover.h"
@@ -19,6 +20,8 @@ static const struct durei_mender resize_mender = { .name = "resizes",
 						   .mend = durei_heap_mend_resizes };
 static const struct durei_mender lock_mender = { .name = "locks", .mend = durei_held_mend,
 						 .end = durei_held_end };
+static const struct durei_mender share_mender = { .name = "shares", .mend = durei_share_mend,
+						  .end = durei_share_end };
 static const struct durei_mender gate_mender = { .name = "gate", .mend = durei_gate_mend };
 static const struct durei_mender life_mender = { .name = "life word", .mend = durei_life_mend };
 static const struct durei_mender heap_mender = {
@@ -31,6 +34,6 @@ static const struct durei_mender object_mender = { .name = "objects",
 						   .format = durei_object_format };
 
 const struct durei_mender *const durei_menders[] = {
-	&log_mender,  &resize_mender, &lock_mender,   &gate_mender,
-	&life_mender, &heap_mender,   &object_mender, NULL,
+	&log_mender,  &resize_mender, &lock_mender, &share_mender,
+	&gate_mender, &life_mender,   &heap_mender, &object_mender, NULL,
 };

@@ -252,9 +252,11 @@ static int let_resize_end(struct durei_lane *lane, const struct durei_block *blo
 {
 	const struct cell32 *half = (const struct cell32 *)(const void *)&lane->seg->pages[block->page];
 
-	if (durei_recover_lane(lane->seg, lane, dl_page_lane(block->word)) == 1)
-		return 0;
-	if (durei_wait(lane, half, cell32_load_acq(half), 0, 0, deadline_ns) == 0)
+	uint16_t owner = dl_page_lane(block->word);
+
+	if (owner && owner < durei_lane_end(lane->seg) &&
+	    (durei_recover_lane(lane->seg, lane, owner) == 1 ||
+	     durei_wait_any(lane, half, cell32_load_acq(half), &owner, 1, deadline_ns) == 0))
 		return 0;
 	return durei_error(EAGAIN, "segment %s: the block at +%#llx is being resized by another "
 			   "thread", lane->seg->super.name,

@@ -12,6 +12,8 @@
  *                  life word can hit nobody else
  *          [LANE4] held[] names a lock before the lock word names the lane
  *          [LANE5] claims has the bit of a page group before a page word there names the lane
+ *          [LANE6] a share is taken and given up by its lane; who holds the lock exclusively may
+ *                  turn WAITING into HELD, and anybody CHANGING into CHANGED (lock/share.c)
  */
 #ifndef DUREI_LAYOUT_LANE_H
 #define DUREI_LAYOUT_LANE_H
@@ -42,7 +44,8 @@ enum {
 	DL_LIFE_BYTES = 64,
 	DL_HELD_MAX = 96,
 	DL_CLAIM_WORDS = 8,		/* 512 bits over the whole page table */
-	DL_LOG_INLINE_BYTES = 3072,
+	DL_SHARES_MAX = 32,
+	DL_LOG_INLINE_BYTES = 2560,
 };
 
 /*
@@ -56,6 +59,38 @@ enum {
 	DL_LOG_VISIBLE = 3,		/* it has happened, for everybody */
 	DL_LOG_STATE_MASK = 0xff,
 	DL_LOG_SERIAL_SHIFT = 8,
+};
+
+/*
+ * What a lane has of something that several can have at once. what: offset / 8 in bits 0-43 |
+ * kind << 44 | state << 46 | serial << 49. See lock/share.c.
+ */
+struct dl_share {
+	struct cell64 what;
+	struct cell64 units;		/* before | after << 32 */
+};
+
+static_assert(sizeof(struct dl_share) == 16, "four to a cache line");
+
+enum dl_share_kind {
+	DL_SHARE_READ = 0,		/* of a reader-writer lock */
+	DL_SHARE_UNITS = 1,		/* of a semaphore */
+	DL_SHARE_MEMBER = 2,		/* of a barrier */
+};
+
+enum dl_share_state {
+	DL_SHARE_NONE = 0,
+	DL_SHARE_HELD = 1,		/* units: those before */
+	DL_SHARE_WAITING = 2,
+	DL_SHARE_CHANGING = 3,		/* units before, or after if the lock's word names the share */
+	DL_SHARE_CHANGED = 4,		/* units: those after */
+};
+
+enum {
+	DL_SHARE_KIND_SHIFT = 44,
+	DL_SHARE_STATE_SHIFT = 46,
+	DL_SHARE_SERIAL_SHIFT = 49,
+	DL_SHARE_SERIAL_MASK = 0x7fff,
 };
 
 struct dl_lane {
@@ -78,7 +113,7 @@ struct dl_lane {
 	struct cell64 log_cursor;	/* frees of the commit that are done */
 	struct cell64 freeing;		/* the block being freed by a log: a hazard (heap/page.c) */
 	struct cell32 held_count;	/* entries of held[] that may be locks */
-	struct cell32 reserved32;
+	struct cell32 share_end;	/* shares behind this one are nothing */
 	uint64_t reserved2[2];
 
 	/* groups of pages in which page words may name this lane */
@@ -87,6 +122,8 @@ struct dl_lane {
 	/* locks: offset | DL_HELD_ flags << 56 */
 	_Alignas(64) struct cell64 held[DL_HELD_MAX];
 
+	_Alignas(64) struct dl_share shares[DL_SHARES_MAX];
+
 	_Alignas(64) uint8_t log[DL_LOG_INLINE_BYTES];
 };
 
@@ -94,14 +131,49 @@ static_assert(sizeof(struct dl_lane) == DL_LANE_BYTES, "one page");
 static_assert(offsetof(struct dl_lane, log_state) == 128, "third line");
 static_assert(offsetof(struct dl_lane, claims) == 192, "fourth line");
 static_assert(offsetof(struct dl_lane, held) == 256, "fifth line");
-static_assert(offsetof(struct dl_lane, log) == 1024, "a quarter in");
+static_assert(offsetof(struct dl_lane, shares) == 1024, "a quarter in");
+static_assert(offsetof(struct dl_lane, log) == 1536, "behind the shares");
 
 /* flags of a held lock: what recovery does with it */
 enum {
 	DL_HELD_CLEAN = 1,	/* the log mends what it guards: free it silently */
 	DL_HELD_MARKED = 2,	/* consistent again, if the transaction commits */
+	DL_HELD_CROWD = 4,	/* many may sleep on it who can all go on: wake them all */
 	DL_HELD_FLAGS_SHIFT = 56,
 };
 #define DL_HELD_OFFSET_MASK ((UINT64_C(1) << DL_HELD_FLAGS_SHIFT) - 1)
+
+static inline uint64_t dl_share(uint64_t offset, enum dl_share_kind kind, enum dl_share_state state,
+				uint64_t serial)
+{
+	return offset / 8 | (uint64_t)kind << DL_SHARE_KIND_SHIFT |
+	       (uint64_t)state << DL_SHARE_STATE_SHIFT | serial << DL_SHARE_SERIAL_SHIFT;
+}
+
+/* of what lock, and which kind */
+static inline uint64_t dl_share_key(uint64_t what)
+{
+	return what & ((UINT64_C(1) << DL_SHARE_STATE_SHIFT) - 1);
+}
+
+static inline uint64_t dl_share_offset(uint64_t what)
+{
+	return (what & ((UINT64_C(1) << DL_SHARE_KIND_SHIFT) - 1)) * 8;
+}
+
+static inline enum dl_share_kind dl_share_kind(uint64_t what)
+{
+	return (enum dl_share_kind)(what >> DL_SHARE_KIND_SHIFT & 3);
+}
+
+static inline enum dl_share_state dl_share_state(uint64_t what)
+{
+	return (enum dl_share_state)(what >> DL_SHARE_STATE_SHIFT & 7);
+}
+
+static inline uint64_t dl_share_serial(uint64_t what)
+{
+	return what >> DL_SHARE_SERIAL_SHIFT;
+}
 
 #endif

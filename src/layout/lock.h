@@ -36,6 +36,54 @@ struct dl_mutex {
 
 static_assert(sizeof(struct dl_mutex) == 16, "as dure_mutex");
 
+/* the kinds of other locks; 0 is memory that nobody has initialised */
+enum {
+	DL_LOCK_IS_RWLOCK = 0x6c777201,
+	DL_LOCK_IS_SEMAPHORE = 0x6c777202,
+};
+
+/*
+ * Of a reader-writer lock `word` is the writer's, `turn` that of whoever is upgradable or
+ * about to write. Readers stand in their lanes (lock/share.c).
+ */
+struct dl_rwlock {
+	struct cell32 word;
+	struct cell32 turn;
+	struct cell32 drain;		/* DL_DRAIN_ flags | a count that grows with each reader who
+					   leaves while somebody wants to write */
+	uint32_t kind;
+};
+
+enum {
+	DL_DRAIN_READERS = 1,		/* there may be readers */
+	DL_DRAIN_ASKERS = 2,		/* a reader may wait for the writer's end */
+	DL_DRAIN_STEP = 4,
+};
+
+static_assert(sizeof(struct dl_rwlock) == 16, "as dure_rwlock");
+
+/*
+ * word: value 30 | some wait for several units 1 | some wait 1 | serial 11 | share 5 | lane 16.
+ * The upper half names the change that made the value what it is (lock/share.c).
+ */
+struct dl_semaphore {
+	struct cell64 word;
+	uint32_t kind;
+	uint32_t reserved;
+};
+
+static_assert(sizeof(struct dl_semaphore) == 16, "as dure_semaphore");
+
+#define DL_SEMAPHORE_MAX UINT64_C(0x3fffffff)
+#define DL_SEMAPHORE_MANY (UINT64_C(1) << 30)
+#define DL_SEMAPHORE_WAITED (UINT64_C(1) << 31)
+enum {
+	DL_SEMAPHORE_SERIAL_SHIFT = 32,
+	DL_SEMAPHORE_SERIAL_MASK = 0x7ff,
+	DL_SEMAPHORE_SHARE_SHIFT = 43,
+	DL_SEMAPHORE_LANE_SHIFT = 48,
+};
+
 static inline uint16_t dl_lock_lane(uint32_t word)
 {
 	return (uint16_t)(word & DL_LOCK_LANE_MASK);

@@ -35,11 +35,12 @@ uint64_t durei_held_flags(const struct durei_lane *lane, int index)
 	return cell64_load_rlx(&lane->shared->held[index]) >> DL_HELD_FLAGS_SHIFT;
 }
 
-void durei_held_flag(struct durei_lane *lane, int index, uint64_t flag)
+void durei_held_set_flags(struct durei_lane *lane, int index, uint64_t flags)
 {
 	struct cell64 *entry = &lane->shared->held[index];
 
-	cell64_store_rel(entry, cell64_load_rlx(entry) | flag << DL_HELD_FLAGS_SHIFT);
+	cell64_store_rel(entry, (cell64_load_rlx(entry) & DL_HELD_OFFSET_MASK) |
+				flags << DL_HELD_FLAGS_SHIFT);
 }
 
 void durei_held_remove(struct durei_lane *lane, int index)
@@ -54,8 +55,9 @@ void durei_held_remove(struct durei_lane *lane, int index)
 }
 
 /* A lock of the dead: free it, and say so unless its log has mended what it guards. */
-static void free_lock(struct durei_mending *m, struct cell32 *word, bool is_clean)
+static void free_lock(struct durei_mending *m, struct cell32 *word, uint64_t flags)
 {
+	bool is_clean = flags & DL_HELD_CLEAN;
 	uint32_t theirs = (uint32_t)m->id | (uint32_t)m->generation << DL_LOCK_GENERATION_SHIFT;
 	uint32_t seen = cell32_load_acq(word);
 
@@ -64,7 +66,7 @@ static void free_lock(struct durei_mending *m, struct cell32 *word, bool is_clea
 		if (cell32_cas(word, &seen, freed))
 			break;
 	}
-	durei_wake(word, 1);						/* [HELD2] */
+	durei_wake(word, flags & DL_HELD_CROWD ? UINT32_MAX >> 1 : 1);	/* [HELD2] */
 }
 
 void durei_held_mend(struct durei_mending *m)
@@ -76,8 +78,7 @@ void durei_held_mend(struct durei_mending *m)
 		uint64_t offset = entry & DL_HELD_OFFSET_MASK;
 		if (offset % 4 == 0 && offset >= m->seg->super.data_offset &&
 		    durei_bytes_are_backed(m->seg, offset, sizeof(struct dl_mutex)))
-			free_lock(m, durei_at(m->seg, offset),
-				  entry >> DL_HELD_FLAGS_SHIFT & DL_HELD_CLEAN);
+			free_lock(m, durei_at(m->seg, offset), entry >> DL_HELD_FLAGS_SHIFT);
 	}
 	cell32_store_rel(&m->lane->held_count, 0);
 }

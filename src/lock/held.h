@@ -32,7 +32,7 @@ static inline void durei_held_pop(struct durei_lane *lane)
 /* The entry of a lock, its flags; -1: not in the list */
 int durei_held_find(const struct durei_lane *lane, uint64_t offset);
 uint64_t durei_held_flags(const struct durei_lane *lane, int index);
-void durei_held_flag(struct durei_lane *lane, int index, uint64_t flag);
+void durei_held_set_flags(struct durei_lane *lane, int index, uint64_t flags);
 /* The lock of this entry has been given back. */
 void durei_held_remove(struct durei_lane *lane, int index);
 

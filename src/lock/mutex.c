@@ -220,7 +220,7 @@ int dure_mutex_mark_consistent(dure_segment *segment, dure_mutex *mutex)
 				   segment->super.name,
 				   (unsigned long long)durei_offset(segment, m));
 	if (in_tx >= 0)
-		durei_held_flag(lane, in_tx, DL_HELD_MARKED);
+		durei_held_set_flags(lane, in_tx, DL_HELD_CLEAN | DL_HELD_MARKED);
 	else
 		(void)cell32_and(&m->word, ~DL_LOCK_DIED);
 	return 0;

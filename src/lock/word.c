@@ -54,8 +54,7 @@ static bool spin(struct cell32 *word, uint32_t *seen)
 	return false;
 }
 
-/* One sleep. 0: look again */
-static int sleep_on(struct durei_lane *lane, struct cell32 *word, uint32_t seen, unsigned flags,
+int durei_word_sleep(struct durei_lane *lane, struct cell32 *word, uint32_t seen, unsigned flags,
 		    int64_t deadline_ns)
 {
 	int r;
@@ -125,7 +124,7 @@ static int wait_for_word(struct durei_lane *lane, struct cell32 *word, uint64_t 
 				continue;
 			return durei_error_plain(EAGAIN);
 		}
-		r = sleep_on(lane, word, seen, flags, deadline);
+		r = durei_word_sleep(lane, word, seen, flags, deadline);
 		waited = DL_LOCK_WAITED;
 	}
 	return r == -ETIMEDOUT ? durei_error_plain(ETIMEDOUT) : r;

@@ -16,6 +16,13 @@ int durei_word_wait(struct durei_lane *lane, struct cell32 *word, uint64_t held_
 		    unsigned flags, int64_t timeout_ns);
 
 /*
+ * One sleep, until a word that somebody has is not `seen` any more, or he is dead. 0: look
+ * again; -ETIMEDOUT; -EDEADLK
+ */
+int durei_word_sleep(struct durei_lane *lane, struct cell32 *word, uint32_t seen, unsigned flags,
+		     int64_t deadline_ns);
+
+/*
  * Takes the lock for this lane. held_flags: what recovery does with it (DL_HELD_...).
  * The lane does not hold it already.
  */

@@ -56,7 +56,7 @@ static void forget_last(const struct durei_lane *lane)
 
 static bool holds_something(const struct durei_lane *lane)
 {
-	return lane->held_count || lane->tx.depth;
+	return (lane->held_count || lane->shares_used) || lane->tx.depth;
 }
 
 /* [LANEP2] */
@@ -200,6 +200,9 @@ static void make_clean(dure_segment *seg, unsigned id)
 	cell64_store_rel(&shared->freeing, 0);
 	cell32_store_rel(&shared->busy, 0);
 	cell32_store_rel(&shared->held_count, 0);
+	cell32_store_rel(&shared->share_end, 0);
+	for (unsigned i = 0; i < DL_SHARES_MAX; i++)
+		cell64_and(&shared->shares[i].what, ~UINT64_C(0) << DL_SHARE_SERIAL_SHIFT);
 	for (unsigned i = 0; i < DL_CLAIM_WORDS; i++)
 		cell64_store_rel(&shared->claims[i], 0);
 	cell32_cas(&seg->state->gate, &holder, 0);
@@ -213,6 +216,7 @@ static void bind(struct durei_lane *lane, dure_segment *seg, unsigned id, uint16
 	lane->mapped_bytes = seg->mapped_bytes;
 	lane->page_shift = seg->page_shift;
 	lane->heap = &durei_no_heap;
+	lane->shares_used = 0;
 	lane->id = (uint16_t)id;
 	lane->generation = generation;
 	lane->lock_word = id | (uint32_t)generation << 16;
@@ -422,7 +426,7 @@ int dure_thread_detach(dure_segment *segment)
 	if (!lane)
 		return 0;
 	if (holds_something(lane))
-		return durei_error(EBUSY, "segment %s: the thread is in a transaction or holds %u "
-				   "locks: end that first", segment->super.name, lane->held_count);
+		return durei_error(EBUSY, "segment %s: the thread is in a transaction, or holds locks "
+				   "or units of semaphores: end that first", segment->super.name);
 	return durei_lane_detach(lane);
 }

@@ -10,7 +10,7 @@
  * Steps    1 election
  *          2 the log: undo an open transaction, finish a committed one    tx/log.c
  *          3 blocks that were being resized: finish it                   heap/mend.c
- *          4 locks: free them, wake who waits                            lock/held.c
+ *          4 locks: free them, wake who waits           lock/held.c, lock/share.c
  *          5 the gate, if the dead one held everybody up                 gate.c
  *          6 wake all who sleep on the life word: nothing stops them now
  *          7 pages: give up what was owned, take back what was private   heap/mend.c

@@ -23,7 +23,7 @@
 enum {
 	/* [WAIT2]: a fifth of the 50 ms in which everybody must have noticed, twice over */
 	SLICE_NS = 20 * 1000000,
-	SLICE_FIRST_NS = 1000000,	/* where only the clock makes us look: sooner at first */
+	SLICE_BLIND_NS = 1000000,	/* where a death is known only by looking */
 };
 
 int64_t durei_deadline(int64_t timeout_ns)
@@ -64,27 +64,47 @@ static uint16_t whom_to_watch(dure_segment *seg, uint16_t owner, uint64_t status
 	return mender == owner || mender >= durei_lane_end(seg) ? 0 : mender;
 }
 
-static int sleep_once(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
-		      uint16_t watched, int64_t deadline_ns)
+/*
+ * The life words of the lanes that decide, to be slept on. False: one of them has ended.
+ * *ret_all: the kernel will tell us of each of them.
+ */
+static bool watch_lives(struct durei_lane *lane, const uint16_t *owners, unsigned owner_count,
+			struct durei_sleep *words, unsigned *count, bool *ret_all)
 {
 	dure_segment *seg = lane->seg;
-	struct durei_sleep words[2] = { { &word->raw, expected } };
-	bool is_watching = false;
 
-	if (watched && !__atomic_load_n(&seg->waits_singly, __ATOMIC_RELAXED)) {
+	*ret_all = owner_count <= DUREI_OWNERS_MAX &&
+		   !(owner_count && __atomic_load_n(&seg->waits_singly, __ATOMIC_RELAXED));
+	for (unsigned i = 0; *ret_all && i < owner_count; i++) {
+		uint16_t watched = whom_to_watch(seg, owners[i],
+						 cell64_load_acq(&seg->lane_status[owners[i]]));
 		struct cell32 *life = &durei_lane_at(seg, watched)->life;
-		words[1] = (struct durei_sleep){ &life->raw, watch_life(life) };
-		if (words[1].expected & DUREI_LIFE_DIED)
-			return 0;
-		is_watching = (words[1].expected & DUREI_LIFE_TID) != DUREI_LIFE_UNWATCHED;
+		uint32_t seen = watched ? watch_life(life) : DUREI_LIFE_UNWATCHED;
+		if (watched && seen & DUREI_LIFE_DIED)
+			return false;
+		if ((seen & DUREI_LIFE_TID) == DUREI_LIFE_UNWATCHED)
+			*ret_all = false;
+		else
+			words[(*count)++] = (struct durei_sleep){ &life->raw, seen };
 	}
-	int64_t slice = is_watching ? SLICE_NS : SLICE_FIRST_NS;
-	int64_t until = durei_clock_now() + slice;
+	return true;
+}
+
+static int sleep_once(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
+		      const uint16_t *owners, unsigned owner_count, int64_t deadline_ns)
+{
+	struct durei_sleep words[1 + DUREI_OWNERS_MAX] = { { &word->raw, expected } };
+	unsigned count = 1;
+	bool all;
+
+	if (!watch_lives(lane, owners, owner_count, words, &count, &all))
+		return 0;
+	int64_t until = durei_clock_now() + (all ? SLICE_NS : SLICE_BLIND_NS);
 	if (until > deadline_ns)
 		until = deadline_ns;
-	int r = durei_futex_wait(words, is_watching ? 2 : 1, until);
+	int r = durei_futex_wait(words, count, until);
 	if (r == -ENOSYS) {
-		__atomic_store_n(&seg->waits_singly, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&lane->seg->waits_singly, true, __ATOMIC_RELAXED);
 		return 0;
 	}
 	return r;
@@ -94,7 +114,6 @@ int durei_wait(struct durei_lane *lane, const struct cell32 *word, uint32_t expe
 	       uint16_t owner, uint16_t owner_generation, int64_t deadline_ns)
 {
 	dure_segment *seg = lane->seg;
-	uint16_t watched = 0;
 
 	if (owner) {
 		if (owner >= durei_lane_end(seg))
@@ -103,12 +122,17 @@ int durei_wait(struct durei_lane *lane, const struct cell32 *word, uint32_t expe
 		if (durei_status_state(status) == DL_LANE_FREE ||
 		    durei_status_generation(status) != owner_generation)
 			return cell32_load_acq(word) == expected ? DUREI_OWNER_GONE : 0;
-		watched = whom_to_watch(seg, owner, status);
 	}
-	int r = sleep_once(lane, word, expected, watched, deadline_ns);
-	if (owner && cell32_load_acq(word) == expected) {
-		if (durei_recover_lane(seg, lane, owner) == 1)
-			return 0;
-	}
+	return durei_wait_any(lane, word, expected, &owner, owner ? 1 : 0, deadline_ns);
+}
+
+int durei_wait_any(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
+		   const uint16_t *owners, unsigned owner_count, int64_t deadline_ns)
+{
+	int r = sleep_once(lane, word, expected, owners, owner_count, deadline_ns);
+
+	for (unsigned i = 0; i < owner_count && cell32_load_acq(word) == expected; i++)
+		if (durei_recover_lane(lane->seg, lane, owners[i]) == 1)
+			r = 0;
 	return r == -ETIMEDOUT && durei_clock_now() < deadline_ns ? 0 : r;
 }

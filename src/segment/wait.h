@@ -22,6 +22,14 @@ int durei_wait(struct durei_lane *lane, const struct cell32 *word, uint32_t expe
 
 enum { DUREI_OWNER_GONE = 1 };
 
+/*
+ * The same for a word that any of several lanes may change: those whose threads die are
+ * recovered. More than DUREI_OWNERS_MAX are looked after from time to time. 0, -ETIMEDOUT
+ */
+enum { DUREI_OWNERS_MAX = 31 };
+int durei_wait_any(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
+		   const uint16_t *owners, unsigned owner_count, int64_t deadline_ns);
+
 void durei_wake(const struct cell32 *word, unsigned count);
 
 #endif

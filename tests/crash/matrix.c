@@ -123,7 +123,7 @@ static void bad(struct run *run, const char *what)
 	fail(run, text);
 }
 
-/* An heir uses the segment: every size of block, an object, a transaction. */
+/* An heir uses the segment: every size of block, an object, a semaphore, a transaction. */
 static bool goes_on(struct run *run, struct world *w)
 {
 	static const size_t sizes[] = { 64, 48, 100, 144, 200, 3000, 20000 };
@@ -144,6 +144,10 @@ static bool goes_on(struct run *run, struct world *w)
 		r = dure_object_construct(w->seg, "heir", DURE_TYPE(uint64_t), 4, NULL, NULL, &object);
 	if (r >= 0)
 		r = dure_object_destroy(w->seg, "heir", DURE_TYPE(uint64_t), NULL, NULL);
+	if (r == 0)		/* a change of its value that a death has left half done */
+		r = dure_semaphore_post(w->seg, &w->root->semaphore, 1);
+	if (r == 0)
+		r = dure_semaphore_take(w->seg, &w->root->semaphore, 1, DURE_TAKE_FOR_GOOD, 0);
 	if (r == 0)
 		r = dure_tx_begin(w->seg, &tx);
 	if (r == 0)

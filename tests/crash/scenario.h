@@ -18,6 +18,8 @@ enum { WORDS = 64, REFS = 16, LOCKS = 4 };
 struct root {
 	dure_mutex lock;
 	dure_mutex locks[LOCKS];
+	dure_rwlock rwlock;
+	dure_semaphore semaphore;
 	dure_ref refs[REFS];
 	uint64_t words[WORDS];
 };
@@ -61,7 +63,7 @@ struct scenarios {
 };
 
 extern const struct scenarios block_scenarios, object_scenarios, transaction_scenarios,
-	map_scenarios, lock_scenarios, segment_scenarios;
+	map_scenarios, lock_scenarios, shared_lock_scenarios, segment_scenarios;
 
 /* NULL: there are no more, no such one */
 const struct scenario *scenario_at(unsigned index);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * share.h - what several lanes can have of one lock at once
+ */
+#ifndef DUREI_LOCK_SHARE_H
+#define DUREI_LOCK_SHARE_H
+
+#include "layout/lock.h"
+#include "segment/lane.h"
+#include "segment/recover.h"
+
+/* A free share of the lane, which is to be used now. NULL: none, the sentence is said. */
+struct dl_share *durei_share_reserve(struct durei_lane *lane);
+/* It is nothing any more, or has never become anything. */
+void durei_share_release(struct durei_lane *lane, struct dl_share *share);
+
+/* The lane's share of the lock at offset, in one of these states (a mask); NULL: none */
+struct dl_share *durei_share_of(struct durei_lane *lane, uint64_t offset, enum dl_share_kind kind,
+				unsigned states);
+
+/* The lanes, not our own, that have a share in one of these states. */
+struct durei_sharers {
+	unsigned count;			/* may be more than lanes[] has room for */
+	uint16_t lanes[64];
+};
+void durei_share_find_all(struct durei_lane *lane, uint64_t offset, enum dl_share_kind kind,
+			  unsigned states, struct durei_sharers *ret);
+
+/* Calls step for each share of any lane in one of these states. */
+void durei_share_each(dure_segment *seg, uint64_t offset, enum dl_share_kind kind, unsigned states,
+		      void (*step)(struct dl_share *share, uint64_t what, void *context),
+		      void *context);
+
+/* Deals with those of them that are dead. Whether there was one. */
+bool durei_share_recover(struct durei_lane *lane, const struct durei_sharers *sharers);
+
+/*
+ * The lock's semaphore word and the share change together: the share's units to `after`, the
+ * word's value by `change`, and its flags are cleared. The share is HELD or CHANGED, or was
+ * just reserved. False: the value would leave 0 ... DL_SEMAPHORE_MAX; nothing has changed.
+ * *ret_before gets the word before.
+ */
+bool durei_share_change(dure_segment *seg, uint16_t lane, struct dl_share *share,
+			struct cell64 *word, int64_t change, uint32_t after, uint64_t keep_flags,
+			uint64_t *ret_before);
+/* units of a share that is HELD or CHANGED */
+uint32_t durei_share_units(const struct dl_share *share);
+/* Only the share's units change. */
+void durei_share_set_units(struct dl_share *share, uint64_t offset, uint32_t units);
+/* Before a word's value changes otherwise: whoever changed it last has done so, whatever happens. */
+void durei_share_settle(dure_segment *seg, const struct cell64 *word, uint64_t seen);
+
+/* A reader has left: tells who wants to write. */
+void durei_share_left(struct dl_rwlock *lock);
+
+/* the half of a semaphore's word that sleepers look at: value and flags */
+static inline const struct cell32 *durei_semaphore_half(const struct cell64 *word)
+{
+	return (const struct cell32 *)(const void *)word + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+}
+
+/* Recovery, after the locks. */
+void durei_share_mend(struct durei_mending *mending);
+/* A thread ends with shares. */
+void durei_share_end(struct durei_lane *lane);
+
+#define DUREI_SHARE_IN(state) (1u << (state))
+
+#endif
