@@ -19,8 +19,11 @@
 #ifndef DURE_H
 #define DURE_H
 
+#include <dure/barrier.h>
 #include <dure/block.h>
+#include <dure/condition.h>
 #include <dure/error.h>
+#include <dure/event.h>
 #include <dure/inspect.h>
 #include <dure/map.h>
 #include <dure/mutex.h>

@@ -40,7 +40,43 @@ static_assert(sizeof(struct dl_mutex) == 16, "as dure_mutex");
 enum {
 	DL_LOCK_IS_RWLOCK = 0x6c777201,
 	DL_LOCK_IS_SEMAPHORE = 0x6c777202,
+	DL_LOCK_IS_CONDITION = 0x6c777203,
+	DL_LOCK_IS_EVENT = 0x6c777204,
+	DL_LOCK_IS_LATCH = 0x6c777205,
+	DL_LOCK_IS_ONCE = 0x6c777206,
+	DL_LOCK_IS_BARRIER = 0x6c777207,
 };
+
+/* Locks on which nothing but one word is waited for. */
+struct dl_signal {
+	struct cell32 word;		/* the top bit: somebody may sleep */
+	struct cell32 lock;		/* of a once: who initialises, as in dl_mutex */
+	uint32_t flags;			/* written before it is shared */
+	uint32_t kind;
+};
+
+static_assert(sizeof(struct dl_signal) == 16, "as the public types");
+
+enum {
+	DL_CONDITION_STEP = 1,		/* word: signals given */
+	DL_EVENT_SET = 1,		/* word: is set | times it was set */
+	DL_EVENT_STEP = 2,
+	DL_ONCE_DONE = 1,
+	DL_LATCH_MAX = 0x7fffffff,	/* word: what is left */
+};
+#define DL_SIGNAL_WAITED 0x80000000u
+
+struct dl_barrier {
+	struct cell64 joined;		/* members that ever joined, less those that left: a value as
+					   in dl_semaphore */
+	struct cell32 guard;		/* of the end of a phase; as in dl_mutex */
+	struct cell32 phase;
+	uint32_t members;		/* that must have joined before the first phase ends */
+	uint32_t kind;
+	uint64_t reserved;
+};
+
+static_assert(sizeof(struct dl_barrier) == 32, "as dure_barrier");
 
 /*
  * Of a reader-writer lock `word` is the writer's, `turn` that of whoever is upgradable or

@@ -31,6 +31,7 @@
 
 #include <string.h>
 
+#include "lock/place.h"
 #include "lock/share.h"
 #include "lock/word.h"
 #include "os/futex.h"
@@ -50,21 +51,10 @@ struct call {
 /* NULL: no lock inside the segment; the sentence is said. */
 static struct dl_rwlock *lock_in(dure_segment *seg, const dure_rwlock *lock)
 {
-	uint64_t offset = durei_offset(seg, lock);
 	struct dl_rwlock *l = (struct dl_rwlock *)(uintptr_t)lock;
 
-	if (offset % 8 || offset < seg->super.data_offset ||
-	    !durei_bytes_are_backed(seg, offset, sizeof *l)) {
-		durei_error(EINVAL, "segment %s: %p is no lock in it", seg->super.name,
-			    (const void *)lock);
-		return NULL;
-	}
-	if (l->kind != 0 && l->kind != DL_LOCK_IS_RWLOCK) {
-		durei_error(EINVAL, "segment %s: the bytes at +%#llx are no reader-writer lock",
-			    seg->super.name, (unsigned long long)offset);
-		return NULL;
-	}
-	return l;
+	return durei_place_is(seg, l, sizeof *l, &l->kind, DL_LOCK_IS_RWLOCK, "reader-writer lock")
+		       ? l : NULL;
 }
 
 static int begin(struct call *c, dure_segment *segment, dure_rwlock *lock, int64_t timeout_ns)
@@ -96,16 +86,10 @@ static int64_t remaining(const struct call *c)
 
 int dure_rwlock_init(dure_segment *segment, dure_rwlock *lock)
 {
-	int r = durei_handle_check_write(segment);
-	uint64_t offset;
+	int r = durei_place_check(segment, lock, sizeof *lock);
 
 	if (r < 0)
 		return r;
-	offset = durei_offset(segment, lock);
-	if (offset % 8 || offset < segment->super.data_offset ||
-	    !durei_bytes_are_backed(segment, offset, sizeof *lock))
-		return durei_error(EINVAL, "segment %s: %p is not inside it, or not aligned to 8",
-				   segment->super.name, (void *)lock);
 	memset(lock, 0, sizeof *lock);
 	((struct dl_rwlock *)lock)->kind = DL_LOCK_IS_RWLOCK;
 	return 0;
@@ -566,10 +550,9 @@ static void visit_lane(struct visitors *v, enum dure_lock_mode mode, uint16_t la
 static void visit_share(struct dl_share *share, uint64_t what, void *context)
 {
 	struct visitors *v = context;
-	uint64_t in_lanes = durei_offset(v->seg, share) - v->seg->super.lanes_offset;
 
 	(void)what;
-	visit_lane(v, DURE_SHARED, (uint16_t)(in_lanes / DL_LANE_BYTES));
+	visit_lane(v, DURE_SHARED, durei_share_lane(v->seg, share));
 }
 
 int dure_rwlock_holders(dure_segment *segment, const dure_rwlock *lock,

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "lock/place.h"
 #include "lock/share.h"
 #include "segment/grow.h"
 #include "segment/wait.h"
@@ -36,21 +37,9 @@ static uint32_t value_of(uint64_t word)
 /* NULL: no semaphore inside the segment; the sentence is said. */
 static struct dl_semaphore *semaphore_in(dure_segment *seg, const dure_semaphore *semaphore)
 {
-	uint64_t offset = durei_offset(seg, semaphore);
 	struct dl_semaphore *s = (struct dl_semaphore *)(uintptr_t)semaphore;
 
-	if (offset % 8 || offset < seg->super.data_offset ||
-	    !durei_bytes_are_backed(seg, offset, sizeof *s)) {
-		durei_error(EINVAL, "segment %s: %p is no semaphore in it", seg->super.name,
-			    (const void *)semaphore);
-		return NULL;
-	}
-	if (s->kind != 0 && s->kind != DL_LOCK_IS_SEMAPHORE) {
-		durei_error(EINVAL, "segment %s: the bytes at +%#llx are no semaphore",
-			    seg->super.name, (unsigned long long)offset);
-		return NULL;
-	}
-	return s;
+	return durei_place_is(seg, s, sizeof *s, &s->kind, DL_LOCK_IS_SEMAPHORE, "semaphore") ? s : NULL;
 }
 
 static int check_units(uint32_t units)
@@ -75,17 +64,11 @@ static int begin(dure_segment *segment, dure_semaphore *semaphore, uint32_t unit
 
 int dure_semaphore_init(dure_segment *segment, dure_semaphore *semaphore, uint32_t units)
 {
-	int r = durei_handle_check_write(segment);
 	struct dl_semaphore *s = (struct dl_semaphore *)semaphore;
-	uint64_t offset;
+	int r = durei_place_check(segment, semaphore, sizeof *semaphore);
 
 	if (r < 0)
 		return r;
-	offset = durei_offset(segment, semaphore);
-	if (offset % 8 || offset < segment->super.data_offset ||
-	    !durei_bytes_are_backed(segment, offset, sizeof *s))
-		return durei_error(EINVAL, "segment %s: %p is not inside it, or not aligned to 8",
-				   segment->super.name, (void *)semaphore);
 	if (units > DURE_SEMAPHORE_MAX)
 		return durei_error(EINVAL, "a semaphore has up to %d units, not %u", DURE_SEMAPHORE_MAX,
 				   units);
@@ -108,7 +91,7 @@ static bool change_for_good(dure_segment *seg, struct cell64 *word, int64_t chan
 		value = (int64_t)value_of(seen) + change;
 		if (value < 0 || value > DURE_SEMAPHORE_MAX)
 			return false;
-		durei_share_settle(seg, word, seen);
+		durei_share_settle(seg, word, DL_SHARE_UNITS, seen);
 	} while (!cell64_cas(word, &seen, (uint64_t)value | (seen & keep_flags)));
 	*ret_before = seen;
 	return true;
@@ -127,8 +110,8 @@ static bool change(struct durei_lane *lane, struct dl_share *share, struct dl_se
 	bool ok;
 
 	durei_busy_begin(lane);		/* [SHARE4] */
-	ok = durei_share_change(lane->seg, lane->id, share, &s->word, value_change, after,
-				keep_flags, ret_before);
+	ok = durei_share_change(lane->seg, lane->id, share, DL_SHARE_UNITS, &s->word,
+				value_change, after, keep_flags, ret_before);
 	durei_busy_end(lane);
 	if (durei_share_units(share) == 0)
 		durei_share_release(lane, share);

@@ -179,11 +179,12 @@ uint32_t durei_share_units(const struct dl_share *share)
 }
 
 /* [SHARE1] */
-void durei_share_settle(dure_segment *seg, const struct cell64 *word, uint64_t seen)
+void durei_share_settle(dure_segment *seg, const struct cell64 *word, enum dl_share_kind kind,
+			uint64_t seen)
 {
 	unsigned lane = (unsigned)(seen >> DL_SEMAPHORE_LANE_SHIFT);
 	unsigned index = (unsigned)(seen >> DL_SEMAPHORE_SHARE_SHIFT) & (DL_SHARES_MAX - 1);
-	uint64_t key = dl_share(durei_offset(seg, word), DL_SHARE_UNITS, DL_SHARE_CHANGING, 0);
+	uint64_t key = dl_share(durei_offset(seg, word), kind, DL_SHARE_CHANGING, 0);
 	struct dl_share *share;
 	uint64_t what, serial;
 
@@ -197,7 +198,7 @@ void durei_share_settle(dure_segment *seg, const struct cell64 *word, uint64_t s
 	    cell64_load_acq(word) != seen)
 		return;
 	cell64_cas(&share->what, &what,
-		   dl_share(durei_offset(seg, word), DL_SHARE_UNITS, DL_SHARE_CHANGED, serial));
+		   dl_share(durei_offset(seg, word), kind, DL_SHARE_CHANGED, serial));
 }
 
 /* Until `what` says otherwise, the share has the units it had. */
@@ -213,8 +214,8 @@ void durei_share_set_units(struct dl_share *share, uint64_t offset, uint32_t uni
 }
 
 bool durei_share_change(dure_segment *seg, uint16_t lane, struct dl_share *share,
-			struct cell64 *word, int64_t change, uint32_t after, uint64_t keep_flags,
-			uint64_t *ret_before)
+			enum dl_share_kind kind, struct cell64 *word, int64_t change,
+			uint32_t after, uint64_t keep_flags, uint64_t *ret_before)
 {
 	unsigned index = (unsigned)(share - durei_lane_at(seg, lane)->shares);
 	uint64_t offset = durei_offset(seg, word), seen = cell64_load_acq(word), next;
@@ -225,22 +226,22 @@ bool durei_share_change(dure_segment *seg, uint16_t lane, struct dl_share *share
 		serial++;
 	serial &= DL_SHARE_SERIAL_MASK;
 	cell64_store_rel(&share->units, before | (uint64_t)before << 32);
-	cell64_store_rel(&share->what, dl_share(offset, DL_SHARE_UNITS, DL_SHARE_HELD, serial));
+	cell64_store_rel(&share->what, dl_share(offset, kind, DL_SHARE_HELD, serial));
 	cell64_store_rel(&share->units, before | (uint64_t)after << 32);		/* step 1 */
 	cell64_store_rel(&share->what,
-			 dl_share(offset, DL_SHARE_UNITS, DL_SHARE_CHANGING, serial)); /* step 2 */
+			 dl_share(offset, kind, DL_SHARE_CHANGING, serial)); /* step 2 */
 	do {
 		int64_t value = (int64_t)(seen & DL_SEMAPHORE_MAX) + change;
 		if (value < 0 || value > (int64_t)DL_SEMAPHORE_MAX) {
-			cell64_store_rel(&share->what, dl_share(offset, DL_SHARE_UNITS, DL_SHARE_HELD,
+			cell64_store_rel(&share->what, dl_share(offset, kind, DL_SHARE_HELD,
 								serial));
 			return false;
 		}
-		durei_share_settle(seg, word, seen);
+		durei_share_settle(seg, word, kind, seen);
 		next = (uint64_t)value | (seen & keep_flags) | name_of(lane, index, serial);
 	} while (!cell64_cas(word, &seen, next));				/* step 3 */
 	cell64_store_rel(&share->what,
-			 dl_share(offset, DL_SHARE_UNITS, DL_SHARE_CHANGED, serial)); /* step 4 */
+			 dl_share(offset, kind, DL_SHARE_CHANGED, serial)); /* step 4 */
 	*ret_before = seen;
 	return true;
 }
@@ -274,7 +275,8 @@ static void give_back(dure_segment *seg, uint16_t lane, unsigned index, struct d
 	decide(lane, index, share, word);
 	units = durei_share_units(share);
 	if (units)
-		(void)durei_share_change(seg, lane, share, word, (int64_t)units, 0, 0, &before);
+		(void)durei_share_change(seg, lane, share, DL_SHARE_UNITS, word, (int64_t)units, 0,
+					 0, &before);
 	durei_wake(durei_semaphore_half(word), UINT32_MAX >> 1);
 }
 
@@ -290,7 +292,9 @@ static void mend_in_lock(struct durei_mending *m, unsigned index, uint64_t what,
 		clear(share);
 		durei_share_left(durei_at(m->seg, offset));
 		break;
-	case DL_SHARE_MEMBER:
+	case DL_SHARE_MEMBER:		/* it is missed: that is how the others know */
+		clear(share);
+		durei_wake(&((struct dl_barrier *)durei_at(m->seg, offset))->phase, UINT32_MAX >> 1);
 		break;
 	}
 }
@@ -303,7 +307,7 @@ static void mend_share(struct durei_mending *m, unsigned index)
 	if (dl_share_state(what) == DL_SHARE_NONE)
 		return;
 	if (offset >= m->seg->super.data_offset &&
-	    durei_bytes_are_backed(m->seg, offset, sizeof(struct dl_rwlock)))
+	    durei_bytes_are_backed(m->seg, offset, sizeof(struct dl_barrier)))
 		mend_in_lock(m, index, what, offset);
 	clear(share);
 }

@@ -26,6 +26,14 @@ struct durei_sharers {
 void durei_share_find_all(struct durei_lane *lane, uint64_t offset, enum dl_share_kind kind,
 			  unsigned states, struct durei_sharers *ret);
 
+/* whose it is */
+static inline uint16_t durei_share_lane(const dure_segment *seg, const struct dl_share *share)
+{
+	uint64_t in_lanes = durei_offset(seg, share) - seg->super.lanes_offset;
+
+	return (uint16_t)(in_lanes / DL_LANE_BYTES);
+}
+
 /* Calls step for each share of any lane in one of these states. */
 void durei_share_each(dure_segment *seg, uint64_t offset, enum dl_share_kind kind, unsigned states,
 		      void (*step)(struct dl_share *share, uint64_t what, void *context),
@@ -41,14 +49,15 @@ bool durei_share_recover(struct durei_lane *lane, const struct durei_sharers *sh
  * *ret_before gets the word before.
  */
 bool durei_share_change(dure_segment *seg, uint16_t lane, struct dl_share *share,
-			struct cell64 *word, int64_t change, uint32_t after, uint64_t keep_flags,
-			uint64_t *ret_before);
+			enum dl_share_kind kind, struct cell64 *word, int64_t change,
+			uint32_t after, uint64_t keep_flags, uint64_t *ret_before);
 /* units of a share that is HELD or CHANGED */
 uint32_t durei_share_units(const struct dl_share *share);
 /* Only the share's units change. */
 void durei_share_set_units(struct dl_share *share, uint64_t offset, uint32_t units);
 /* Before a word's value changes otherwise: whoever changed it last has done so, whatever happens. */
-void durei_share_settle(dure_segment *seg, const struct cell64 *word, uint64_t seen);
+void durei_share_settle(dure_segment *seg, const struct cell64 *word, enum dl_share_kind kind,
+			uint64_t seen);
 
 /* A reader has left: tells who wants to write. */
 void durei_share_left(struct dl_rwlock *lock);

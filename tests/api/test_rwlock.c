@@ -224,7 +224,7 @@ static void bad_input_is_refused(void **state)
 	dure_rwlock local = { { 0 } };
 
 	(void)state;
-	T_FAILS(dure_rwlock_lock(seg, &local, DURE_SHARED, 0), -EINVAL, "no lock");
+	T_FAILS(dure_rwlock_lock(seg, &local, DURE_SHARED, 0), -EINVAL, "no reader-writer lock");
 	T_FAILS(lock((enum dure_lock_mode)7, 0), -EINVAL, "no mode");
 	T_IS(dure_rwlock_init(seg, (dure_rwlock *)((char *)&root->lock + 4)), -EINVAL);
 	memset(&root->lock, 0x5a, sizeof root->lock);

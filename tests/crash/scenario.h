@@ -20,6 +20,11 @@ struct root {
 	dure_mutex locks[LOCKS];
 	dure_rwlock rwlock;
 	dure_semaphore semaphore;
+	dure_condition condition;
+	dure_event event;
+	dure_latch latch;
+	dure_once once;
+	dure_barrier barrier;
 	dure_ref refs[REFS];
 	uint64_t words[WORDS];
 };
@@ -63,7 +68,8 @@ struct scenarios {
 };
 
 extern const struct scenarios block_scenarios, object_scenarios, transaction_scenarios,
-	map_scenarios, lock_scenarios, shared_lock_scenarios, segment_scenarios;
+	map_scenarios, lock_scenarios, shared_lock_scenarios, signal_scenarios,
+	segment_scenarios;
 
 /* NULL: there are no more, no such one */
 const struct scenario *scenario_at(unsigned index);

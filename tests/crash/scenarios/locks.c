@@ -14,11 +14,6 @@ static enum verdict judge_unlocked(struct world *w)
 	return held == WRONG ? WRONG : held == AFTER ? BEFORE : AFTER;
 }
 
-static void run_lock(struct world *w)
-{
-	must(dure_mutex_lock(w->seg, &w->root->locks[0], DURE_FOREVER), "lock");
-}
-
 static void run_unlock(struct world *w)
 {
 	must(dure_mutex_unlock(w->seg, &w->root->locks[0]), "unlock");

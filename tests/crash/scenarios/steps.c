@@ -98,6 +98,11 @@ void prepare_used_pages(struct world *w)
 	take_lock(w);
 }
 
+void run_lock(struct world *w)
+{
+	must(dure_mutex_lock(w->seg, &w->root->locks[0], DURE_FOREVER), "lock");
+}
+
 /* After any death the lock can be had; who has it is told when it was held. */
 enum verdict judge_lock(struct world *w)
 {

@@ -35,6 +35,8 @@ void prepare_used_pages(struct world *w);
 void prepare_count(struct world *w);
 void note_live_count(struct world *w);
 
+/* locks[0] */
+void run_lock(struct world *w);
 /* After any death locks[0] can be had; who has it is told when it was held. */
 enum verdict judge_lock(struct world *w);
 

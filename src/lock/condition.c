@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * condition.c - waiting, without the mutex, for what others do under it
+ *
+ * Why      The semantics are those of POSIX's condition variables. There a waiter that is
+ *          killed can take a signal with it, or leave counts that hang the others; here there
+ *          are no counts: the word grows with each signal, and who waits goes on when it is
+ *          not what it was under the mutex.
+ * Layout   layout/lock.h, struct dl_signal
+ * Rules    signal.c
+ * Death    of a waiter: the mutex's table (held.c). Of one who signals: one cas, and [WAIT2].
+ */
+#include <dure/condition.h>
+
+#include "lock/mutex.h"
+#include "lock/signal.h"
+#include "os/futex.h"
+
+static_assert(sizeof(dure_condition) == sizeof(struct dl_signal), "dure_condition is dl_signal");
+
+int dure_condition_init(dure_segment *segment, dure_condition *condition)
+{
+	return durei_signal_init(segment, condition, 0, 0, DL_LOCK_IS_CONDITION);
+}
+
+static bool has_changed(const struct dl_signal *s, uint32_t seen)
+{
+	return (cell32_load_acq(&s->word) ^ seen) & ~DL_SIGNAL_WAITED;
+}
+
+/* The mutex can be unlocked with one call. */
+static int check_mutex(dure_segment *seg, const dure_mutex *mutex)
+{
+	int r = durei_mutex_check(seg, mutex);
+
+	if (r == 0 && cell32_load_rlx(&((const struct dl_mutex *)mutex)->depth))
+		r = durei_error(EINVAL, "segment %s: the mutex at +%#llx is locked several times: others "
+				"could not get it", seg->super.name,
+				(unsigned long long)durei_offset(seg, mutex));
+	return r;
+}
+
+int dure_condition_wait(dure_segment *segment, dure_condition *condition, dure_mutex *mutex,
+			int64_t timeout_ns)
+{
+	struct durei_lane *lane;
+	struct dl_signal *s;
+	int r = durei_signal_begin(segment, condition, DL_LOCK_IS_CONDITION, "condition", &lane, &s);
+	int waited = 0, locked;
+	int64_t deadline;
+	uint32_t seen;
+
+	if (r == 0)
+		r = check_mutex(segment, mutex);
+	if (r < 0)
+		return r;
+	deadline = durei_deadline(timeout_ns);
+	seen = cell32_load_acq(&s->word);
+	while (!(seen & DL_SIGNAL_WAITED) && !cell32_cas(&s->word, &seen, seen | DL_SIGNAL_WAITED))
+		;
+	r = dure_mutex_unlock(segment, mutex);
+	if (r < 0)
+		return r;
+	while (waited == 0 && !has_changed(s, seen))
+		waited = timeout_ns ? durei_signal_sleep(lane, &s->word, cell32_load_acq(&s->word),
+							 deadline)
+				    : -ETIMEDOUT;
+	locked = dure_mutex_lock(segment, mutex, DURE_FOREVER);
+	if (locked != 0)
+		return locked;
+	return has_changed(s, seen) || waited == 0 ? 0 : durei_error_plain(ETIMEDOUT);
+}
+
+int dure_condition_signal(dure_segment *segment, dure_condition *condition)
+{
+	struct durei_lane *lane;
+	struct dl_signal *s;
+	int r = durei_signal_begin(segment, condition, DL_LOCK_IS_CONDITION, "condition", &lane, &s);
+	uint32_t seen, next;
+
+	if (r < 0)
+		return r;
+	seen = cell32_load_acq(&s->word);
+	do {
+		if (!(seen & DL_SIGNAL_WAITED))
+			return 0;
+		next = ((seen + DL_CONDITION_STEP) | DL_SIGNAL_WAITED);
+	} while (!cell32_cas(&s->word, &seen, next));
+	/* who is about to sleep sees the word changed; so if nobody slept the flag can go */
+	if (durei_futex_wake(&s->word.raw, 1) == 0)
+		(void)cell32_cas(&s->word, &next, next & ~DL_SIGNAL_WAITED);
+	return 0;
+}
+
+int dure_condition_broadcast(dure_segment *segment, dure_condition *condition)
+{
+	struct durei_lane *lane;
+	struct dl_signal *s;
+	int r = durei_signal_begin(segment, condition, DL_LOCK_IS_CONDITION, "condition", &lane, &s);
+	uint32_t seen;
+
+	if (r < 0)
+		return r;
+	seen = cell32_load_acq(&s->word);
+	do {
+		if (!(seen & DL_SIGNAL_WAITED))
+			return 0;
+	} while (!cell32_cas(&s->word, &seen, (seen + DL_CONDITION_STEP) & ~DL_SIGNAL_WAITED));
+	durei_wake(&s->word, UINT32_MAX >> 1);
+	return 0;
+}

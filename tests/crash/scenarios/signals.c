@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * signals.c - conditions, events, latches, once and barriers, to be killed at every instruction
+ */
+#include <errno.h>
+
+#include "steps.h"
+
+/* -- conditions and events --------------------------------------------------------------- */
+
+static void prepare_waited_condition(struct world *w)
+{
+	run_lock(w);
+	must(dure_condition_wait(w->seg, &w->root->condition, &w->root->locks[0], 1) == -ETIMEDOUT ? 0 : -1,
+	     "condition_wait");
+}
+
+static void run_condition_init(struct world *w)
+{
+	must(dure_condition_init(w->seg, &w->root->condition), "condition_init");
+}
+
+static void run_condition_wait(struct world *w)
+{
+	(void)dure_condition_wait(w->seg, &w->root->condition, &w->root->locks[0], 0);
+}
+
+static void run_signal(struct world *w)
+{
+	must(dure_condition_signal(w->seg, &w->root->condition), "signal");
+}
+
+static void run_broadcast(struct world *w)
+{
+	must(dure_condition_broadcast(w->seg, &w->root->condition), "broadcast");
+}
+
+/* The mutex can be had, and the condition used: it has no more to lose. */
+static enum verdict judge_condition(struct world *w)
+{
+	dure_mutex *lock = &w->root->locks[0];
+	int r = dure_mutex_lock(w->seg, lock, 0);
+
+	if (r < 0)
+		return WRONG;
+	if (r == DURE_OWNER_DIED)
+		must(dure_mutex_mark_consistent(w->seg, lock), "mark_consistent");
+	r = dure_condition_wait(w->seg, &w->root->condition, lock, 0);
+	must(dure_mutex_unlock(w->seg, lock), "unlock");
+	return r == -ETIMEDOUT || r == 0 ? EITHER : WRONG;
+}
+
+static void run_event_init(struct world *w)
+{
+	must(dure_event_init(w->seg, &w->root->event, DURE_EVENT_AUTO_RESET), "event_init");
+}
+
+static void run_set(struct world *w)
+{
+	must(dure_event_set(w->seg, &w->root->event), "event_set");
+}
+
+static void run_reset(struct world *w)
+{
+	must(dure_event_reset(w->seg, &w->root->event), "event_reset");
+}
+
+static void prepare_automatic(struct world *w)
+{
+	run_event_init(w);
+	run_set(w);
+}
+
+static void run_event_wait(struct world *w)
+{
+	must(dure_event_wait(w->seg, &w->root->event, DURE_FOREVER, NULL), "event_wait");
+}
+
+static bool is_set(struct world *w)
+{
+	int r = dure_event_wait(w->seg, &w->root->event, 0, NULL);
+
+	if (r == 0)		/* an automatic one is put back */
+		must(dure_event_set(w->seg, &w->root->event), "event_set");
+	return r == 0;
+}
+
+static enum verdict judge_set(struct world *w)
+{
+	return seen(is_set(w));
+}
+
+static enum verdict judge_not_set(struct world *w)
+{
+	return seen(!is_set(w));
+}
+
+/* -- latches and once -------------------------------------------------------------------- */
+
+static void run_latch_init(struct world *w)
+{
+	must(dure_latch_init(w->seg, &w->root->latch, 2), "latch_init");
+}
+
+static void prepare_last(struct world *w)
+{
+	must(dure_latch_init(w->seg, &w->root->latch, 1), "latch_init");
+}
+
+static void run_down(struct world *w)
+{
+	must(dure_latch_down(w->seg, &w->root->latch, 1), "latch_down");
+}
+
+static void prepare_open_latch(struct world *w)
+{
+	prepare_last(w);
+	run_down(w);
+}
+
+static void run_latch_wait(struct world *w)
+{
+	must(dure_latch_wait(w->seg, &w->root->latch, DURE_FOREVER), "latch_wait");
+}
+
+static enum verdict judge_open(struct world *w)
+{
+	return seen(dure_latch_wait(w->seg, &w->root->latch, 0) == 0);
+}
+
+static enum verdict judge_still_open(struct world *w)
+{
+	return judge_open(w) == AFTER ? EITHER : WRONG;
+}
+
+static void run_once_begin(struct world *w)
+{
+	must(dure_once_begin(w->seg, &w->root->once, DURE_FOREVER), "once_begin");
+}
+
+static void run_once_end(struct world *w)
+{
+	must(dure_once_end(w->seg, &w->root->once), "once_end");
+}
+
+static void run_once_cancel(struct world *w)
+{
+	must(dure_once_cancel(w->seg, &w->root->once), "once_cancel");
+}
+
+/* Somebody else can do it, or it is done. */
+static enum verdict judge_done(struct world *w)
+{
+	int r = dure_once_begin(w->seg, &w->root->once, 0);
+
+	if (r > 0)
+		must(dure_once_cancel(w->seg, &w->root->once), "once_cancel");
+	return r < 0 ? WRONG : seen(r == 0);
+}
+
+static enum verdict judge_not_done(struct world *w)
+{
+	return judge_done(w) == BEFORE ? EITHER : WRONG;
+}
+
+/* -- barriers ---------------------------------------------------------------------------- */
+
+static void run_barrier_init(struct world *w)
+{
+	must(dure_barrier_init(w->seg, &w->root->barrier, 1), "barrier_init");
+}
+
+static void run_join(struct world *w)
+{
+	must(dure_barrier_join(w->seg, &w->root->barrier), "barrier_join");
+}
+
+static void prepare_member(struct world *w)
+{
+	run_barrier_init(w);
+	run_join(w);
+}
+
+static void run_leave(struct world *w)
+{
+	must(dure_barrier_leave(w->seg, &w->root->barrier), "barrier_leave");
+}
+
+static void run_barrier_wait(struct world *w)
+{
+	must(dure_barrier_wait(w->seg, &w->root->barrier, DURE_FOREVER), "barrier_wait");
+}
+
+/* A new member never hangs; how many have died is what he is told. -1: he does. */
+static int dead_members(struct world *w)
+{
+	int dead = dure_barrier_dead(w->seg, &w->root->barrier), r;
+
+	if (dure_barrier_join(w->seg, &w->root->barrier) < 0)
+		return -1;
+	r = dure_barrier_wait(w->seg, &w->root->barrier, 0);
+	if (r != (dead ? DURE_OWNER_DIED : 0))
+		dead = -1;
+	must(dure_barrier_leave(w->seg, &w->root->barrier), "barrier_leave");
+	return dead;
+}
+
+static enum verdict judge_joined(struct world *w)
+{
+	int dead = dead_members(w);
+
+	return dead < 0 || dead > 1 ? WRONG : seen(dead == 1);
+}
+
+static enum verdict judge_left(struct world *w)
+{
+	int dead = dead_members(w);
+
+	return dead < 0 || dead > 1 ? WRONG : seen(dead == 0);
+}
+
+static enum verdict judge_missed(struct world *w)
+{
+	return dead_members(w) == 1 ? EITHER : WRONG;
+}
+
+static const struct scenario list[] = {
+	{ "condition_init", "dure_condition_init", prepare_nothing, run_condition_init,
+	  nothing_to_see, 0 },
+	{ "condition_wait", "dure_condition_wait", run_lock, run_condition_wait, judge_condition, 0 },
+	{ "signal", "dure_condition_signal", prepare_waited_condition, run_signal, judge_condition,
+	  0 },
+	{ "broadcast", "dure_condition_broadcast", prepare_waited_condition, run_broadcast,
+	  judge_condition, 0 },
+	{ "event_init", "dure_event_init", prepare_nothing, run_event_init, nothing_to_see, 0 },
+	{ "event_set", "dure_event_set", warm_up, run_set, judge_set, 0 },
+	{ "event_reset", "dure_event_reset", run_set, run_reset, judge_not_set, 0 },
+	{ "event_wait", "dure_event_wait", prepare_automatic, run_event_wait, judge_not_set, 0 },
+	{ "latch_init", "dure_latch_init", prepare_nothing, run_latch_init, nothing_to_see, 0 },
+	{ "latch_down", "dure_latch_down", prepare_last, run_down, judge_open, 0 },
+	{ "latch_wait", "dure_latch_wait", prepare_open_latch, run_latch_wait, judge_still_open, 0 },
+	{ "once_begin", "dure_once_begin", warm_up, run_once_begin, judge_not_done, 0 },
+	{ "once_end", "dure_once_end", run_once_begin, run_once_end, judge_done, 0 },
+	{ "once_cancel", "dure_once_cancel", run_once_begin, run_once_cancel, judge_not_done, 0 },
+	{ "barrier_init", "dure_barrier_init", prepare_nothing, run_barrier_init, nothing_to_see, 0 },
+	{ "barrier_join", "dure_barrier_join", run_barrier_init, run_join, judge_joined, 0 },
+	{ "barrier_leave", "dure_barrier_leave", prepare_member, run_leave, judge_left, 0 },
+	{ "barrier_wait", "dure_barrier_wait", prepare_member, run_barrier_wait, judge_missed, 0 },
+};
+
+const struct scenarios signal_scenarios = { list, sizeof list / sizeof *list };
