@@ -33,5 +33,6 @@
 #include <dure/ref.h>
 #include <dure/segment.h>
 #include <dure/tx.h>
+#include <dure/wait.h>
 
 #endif

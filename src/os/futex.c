@@ -47,7 +47,7 @@ struct kernel_waitv {
 	uint32_t reserved;
 };
 
-enum { NS_PER_S = 1000000000, WORDS_MAX = 4 };
+enum { NS_PER_S = 1000000000 };
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -81,7 +81,7 @@ static long wait_one(const struct durei_sleep *sleep, const struct kernel_time *
 static long wait_many(const struct durei_sleep *words, unsigned count,
 		      const struct kernel_time *until)
 {
-	struct kernel_waitv list[WORDS_MAX];
+	struct kernel_waitv list[DUREI_SLEEPS_MAX];
 
 	for (unsigned i = 0; i < count; i++)
 		list[i] = (struct kernel_waitv){ .value = words[i].expected,

@@ -11,6 +11,8 @@
 
 #define DUREI_NEVER INT64_MAX	/* a deadline that does not come */
 
+enum { DUREI_SLEEPS_MAX = 128 };	/* words slept on at once: the kernel's limit */
+
 struct durei_sleep {
 	const uint32_t *word;	/* 4-aligned, in memory shared by waiter and waker */
 	uint32_t expected;	/* sleep only while the word is this */
@@ -22,7 +24,7 @@ int64_t durei_clock_now(void);
 uint64_t durei_clock_wall(void);
 
 /*
- * Sleeps until one of the words is woken, or is not as expected, or the deadline (absolute,
+ * Sleeps until one of the words (up to DUREI_SLEEPS_MAX) is woken, or is not as expected, or the deadline (absolute,
  * CLOCK_MONOTONIC) has come.
  * Returns 0 (look again; may be without reason), -ETIMEDOUT, or -ENOSYS when count > 1 and
  * the kernel cannot wait for several words (before Linux 5.16).

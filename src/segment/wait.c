@@ -16,6 +16,8 @@
  */
 #include "segment/wait.h"
 
+#include <string.h>
+
 #include "os/futex.h"
 #include "os/robust.h"
 #include "segment/recover.h"
@@ -90,19 +92,27 @@ static bool watch_lives(struct durei_lane *lane, const uint16_t *owners, unsigne
 	return true;
 }
 
-static int sleep_once(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
-		      const uint16_t *owners, unsigned owner_count, int64_t deadline_ns)
-{
-	struct durei_sleep words[1 + DUREI_OWNERS_MAX] = { { &word->raw, expected } };
-	unsigned count = 1;
-	bool all;
+static_assert(DUREI_WORDS_MAX + DUREI_OWNERS_MAX <= DUREI_SLEEPS_MAX, "all at once");
 
-	if (!watch_lives(lane, owners, owner_count, words, &count, &all))
+static int sleep_once(struct durei_lane *lane, const struct durei_sleep *words,
+		      unsigned word_count, const uint16_t *owners, unsigned owner_count,
+		      int64_t deadline_ns)
+{
+	struct durei_sleep all[DUREI_SLEEPS_MAX];
+	unsigned count = word_count;
+	bool sees_all;
+
+	memcpy(all, words, word_count * sizeof *words);
+	if (!watch_lives(lane, owners, owner_count, all, &count, &sees_all))
 		return 0;
-	int64_t until = durei_clock_now() + (all ? SLICE_NS : SLICE_BLIND_NS);
+	if (word_count > 1 && __atomic_load_n(&lane->seg->waits_singly, __ATOMIC_RELAXED)) {
+		sees_all = false;
+		count = 1;
+	}
+	int64_t until = durei_clock_now() + (sees_all ? SLICE_NS : SLICE_BLIND_NS);
 	if (until > deadline_ns)
 		until = deadline_ns;
-	int r = durei_futex_wait(words, count, until);
+	int r = durei_futex_wait(all, count, until);
 	if (r == -ENOSYS) {
 		__atomic_store_n(&lane->seg->waits_singly, true, __ATOMIC_RELAXED);
 		return 0;
@@ -129,9 +139,26 @@ int durei_wait(struct durei_lane *lane, const struct cell32 *word, uint32_t expe
 int durei_wait_any(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
 		   const uint16_t *owners, unsigned owner_count, int64_t deadline_ns)
 {
-	int r = sleep_once(lane, word, expected, owners, owner_count, deadline_ns);
+	struct durei_sleep sleep = { &word->raw, expected };
 
-	for (unsigned i = 0; i < owner_count && cell32_load_acq(word) == expected; i++)
+	return durei_wait_words(lane, &sleep, 1, owners, owner_count, deadline_ns);
+}
+
+static bool have_changed(const struct durei_sleep *words, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (__atomic_load_n(words[i].word, __ATOMIC_ACQUIRE) != words[i].expected)
+			return true;
+	return false;
+}
+
+int durei_wait_words(struct durei_lane *lane, const struct durei_sleep *words,
+		     unsigned word_count, const uint16_t *owners, unsigned owner_count,
+		     int64_t deadline_ns)
+{
+	int r = sleep_once(lane, words, word_count, owners, owner_count, deadline_ns);
+
+	for (unsigned i = 0; i < owner_count && !have_changed(words, word_count); i++)
 		if (durei_recover_lane(lane->seg, lane, owners[i]) == 1)
 			r = 0;
 	return r == -ETIMEDOUT && durei_clock_now() < deadline_ns ? 0 : r;

@@ -5,6 +5,7 @@
 #ifndef DUREI_SEGMENT_WAIT_H
 #define DUREI_SEGMENT_WAIT_H
 
+#include "os/futex.h"
 #include "segment/lane.h"
 
 /* a public timeout as a deadline: DURE_FOREVER never comes, others are at most 292 years off */
@@ -26,9 +27,15 @@ enum { DUREI_OWNER_GONE = 1 };
  * The same for a word that any of several lanes may change: those whose threads die are
  * recovered. More than DUREI_OWNERS_MAX are looked after from time to time. 0, -ETIMEDOUT
  */
-enum { DUREI_OWNERS_MAX = 31 };
+enum { DUREI_OWNERS_MAX = 63 };
 int durei_wait_any(struct durei_lane *lane, const struct cell32 *word, uint32_t expected,
 		   const uint16_t *owners, unsigned owner_count, int64_t deadline_ns);
+
+/* The same for up to DUREI_WORDS_MAX words at once. */
+enum { DUREI_WORDS_MAX = 64 };
+int durei_wait_words(struct durei_lane *lane, const struct durei_sleep *words,
+		     unsigned word_count, const uint16_t *owners, unsigned owner_count,
+		     int64_t deadline_ns);
 
 void durei_wake(const struct cell32 *word, unsigned count);
 

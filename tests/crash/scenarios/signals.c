@@ -95,6 +95,17 @@ static enum verdict judge_not_set(struct world *w)
 	return seen(!is_set(w));
 }
 
+static void run_wait_any(struct world *w)
+{
+	struct dure_wait_item items[] = {
+		{ .object = &w->root->semaphore, .kind = DURE_WAIT_UNITS, .units = 2 },
+		{ .object = &w->root->event, .kind = DURE_WAIT_EVENT },
+		{ .object = &w->root->locks[0], .kind = DURE_WAIT_MUTEX },
+	};
+
+	must(dure_wait_any(w->seg, items, 3, DURE_FOREVER) == 1 ? 0 : -1, "wait_any");
+}
+
 /* -- latches and once -------------------------------------------------------------------- */
 
 static void run_latch_init(struct world *w)
@@ -236,6 +247,7 @@ static const struct scenario list[] = {
 	{ "event_set", "dure_event_set", warm_up, run_set, judge_set, 0 },
 	{ "event_reset", "dure_event_reset", run_set, run_reset, judge_not_set, 0 },
 	{ "event_wait", "dure_event_wait", prepare_automatic, run_event_wait, judge_not_set, 0 },
+	{ "wait_any", "dure_wait_any", warm_up, run_wait_any, nothing_to_see, 0 },
 	{ "latch_init", "dure_latch_init", prepare_nothing, run_latch_init, nothing_to_see, 0 },
 	{ "latch_down", "dure_latch_down", prepare_last, run_down, judge_open, 0 },
 	{ "latch_wait", "dure_latch_wait", prepare_open_latch, run_latch_wait, judge_still_open, 0 },
