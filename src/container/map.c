@@ -78,7 +78,7 @@ static int make_plan(dure_segment *seg, const struct dure_map_options *options, 
 	if (!is_power_of_two(o.partitions) || o.partitions > 1u << DL_INDEX_BITS_MAX)
 		return durei_error(EINVAL, "options.partitions %u is no power of two up to %u",
 				   o.partitions, 1u << DL_INDEX_BITS_MAX);
-	if (o.value_bytes > VALUE_BYTES_MAX)
+	if (o.value_bytes > VALUE_BYTES_MAX && o.value_bytes != DURE_MAP_ANY_VALUE)
 		return durei_error(EINVAL, "options.value_bytes %llu is more than %d",
 				   (unsigned long long)o.value_bytes, VALUE_BYTES_MAX);
 	ret->partition_bits = log2_floor(o.partitions);
@@ -131,6 +131,9 @@ int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
 		r = durei_error(EINVAL, "a map needs a name");
 	if (r == 0)
 		r = make_plan(segment, options, &plan);
+	if (r == 0 && plan.value_bytes == DURE_MAP_ANY_VALUE && flags & DURE_CREATE)
+		r = durei_error(EINVAL, "DURE_MAP_ANY_VALUE finds maps, it makes none: say how many bytes "
+				"a value of map %s has", name);
 	if (r < 0)
 		return r;
 	map = calloc(1, sizeof *map);	/* first: once the map is made, nothing may fail */
@@ -142,7 +145,7 @@ int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
 		return made;
 	}
 	r = bind(map, segment, shared, name);
-	if (r == 0 && options && options->value_bytes && map->value_bytes != plan.value_bytes)
+	if (r == 0 && plan.value_bytes != DURE_MAP_ANY_VALUE && map->value_bytes != plan.value_bytes)
 		r = durei_error(EINVAL, "segment %s: map %s has values of %llu bytes, not %llu",
 				segment->super.name, name, (unsigned long long)map->value_bytes,
 				(unsigned long long)plan.value_bytes);
@@ -157,6 +160,11 @@ int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
 void dure_map_close(dure_map *map)
 {
 	free(map);
+}
+
+uint64_t dure_map_value_bytes(const dure_map *map)
+{
+	return map->value_bytes;
 }
 
 /* -- keys and values --------------------------------------------------------------------- */
@@ -483,9 +491,11 @@ static int free_index(dure_tx *tx, void *object, uint64_t count, void *context)
 
 int dure_map_destroy(dure_segment *segment, const char *name)
 {
+	static const struct dure_map_options any = { .sz = sizeof any,
+						     .value_bytes = DURE_MAP_ANY_VALUE };
 	struct durei_lane *lane;
 	dure_map *map;
-	int r = dure_map_open(segment, name, DURE_OPEN, NULL, &map);
+	int r = dure_map_open(segment, name, DURE_OPEN, &any, &map);
 
 	if (r < 0)
 		return r;
