@@ -61,7 +61,7 @@ struct scenarios {
 };
 
 extern const struct scenarios block_scenarios, object_scenarios, transaction_scenarios,
-	map_scenarios, lock_scenarios, segment_scenarios;
+	map_scenarios, container_scenarios, lock_scenarios, segment_scenarios;
 
 /* NULL: there are no more, no such one */
 const struct scenario *scenario_at(unsigned index);

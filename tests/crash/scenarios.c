@@ -11,7 +11,7 @@
 
 static const struct scenarios *const rooms[] = {
 	&block_scenarios, &object_scenarios, &transaction_scenarios,
-	&map_scenarios,	  &lock_scenarios,   &segment_scenarios,
+	&map_scenarios,	  &lock_scenarios,   &segment_scenarios, &container_scenarios,
 };
 
 const struct scenario *scenario_at(unsigned index)
