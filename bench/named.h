@@ -90,6 +90,13 @@ double bench_lmdb_map_insert(void *state, uint64_t ops);
 void *bench_lmdb_join(void *shared, unsigned index);
 void bench_lmdb_close(void *shared);
 
+/* vectors: peer_boost_vector.cpp */
+void *bench_boost_vector_open(const void *argument);
+double bench_boost_vector_push(void *state, uint64_t ops);
+double bench_boost_vector_push_locked(void *state, uint64_t ops);
+double bench_boost_vector_get(void *state, uint64_t ops);
+void bench_boost_vector_close(void *shared);
+
 /* segments: peer_boost_segment.cpp */
 void *bench_boost_attach_open(const void *argument);
 double bench_boost_attach_round(void *state, uint64_t ops);

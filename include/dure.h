@@ -32,7 +32,9 @@
 #include <dure/object.h>
 #include <dure/ref.h>
 #include <dure/segment.h>
+#include <dure/string.h>
 #include <dure/tx.h>
+#include <dure/vector.h>
 #include <dure/wait.h>
 
 #endif

@@ -24,7 +24,7 @@ typedef struct dure_map dure_map;
 
 struct dure_map_options {
 	size_t sz;
-	uint64_t value_bytes;		/* of each value; default 8 */
+	uint64_t value_bytes;		/* of each value; default 8. See DURE_MAP_ANY_VALUE */
 	uint32_t partitions;		/* parts that are locked apart; a power of two up to 1024;
 					   default 64 */
 	uint32_t reserved;
@@ -32,11 +32,15 @@ struct dure_map_options {
 
 enum { DURE_MAP_KEY_MAX = 65535 };
 
+/* options.value_bytes, with DURE_OPEN alone: whatever the map has (dure_map_value_bytes) */
+#define DURE_MAP_ANY_VALUE UINT64_MAX
+
 /*
  * dure_map_open - make a map by name, or find it
  *
  * flags: DURE_CREATE, DURE_OPEN or both. The map is an object of the segment (dure_object_list
- * shows it). options may be NULL.
+ * shows it). options may be NULL: its values have 8 bytes then. A map whose values have another
+ * size than options say is refused, so that no buffer of the caller is overrun.
  *
  * Returns  0, DURE_CREATED; -ENOENT -EEXIST -EINVAL (another type of object, or of value)
  *          -ENOSPC -ENOMEM -EUCLEAN -EROFS -ESTALE
@@ -47,6 +51,9 @@ DURE_API int dure_map_open(dure_segment *segment, const char *name, uint32_t fla
 
 /* dure_map_close - forget this process' handle; the map stays. NULL is allowed */
 DURE_API void dure_map_close(dure_map *map);
+
+/* dure_map_value_bytes - the size of each of its values */
+DURE_API uint64_t dure_map_value_bytes(const dure_map *map);
 
 /*
  * dure_map_destroy - free all entries, then the map and its name

@@ -113,6 +113,12 @@ static inline void fence_acquire(void)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 }
 
+/* Stores before it stay before stores after it: the second half of a writer's "look again". */
+static inline void fence_release(void)
+{
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
 /* For store-then-load handshakes only; each use names the two accesses it parts. */
 static inline void fence_full(void)
 {

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "container/named.h"
 #include "heap/heap.h"
 #include "index/index.h"
 #include "layout/map.h"
@@ -35,7 +36,7 @@ struct dure_map {
 	dure_segment *seg;
 	struct durei_index index;
 	uint64_t value_bytes;
-	char name[DURE_OBJECT_NAME_MAX + 1];
+	struct durei_name name;
 };
 
 #define MAP_TYPE dure_type_make("dure_map", sizeof(struct dl_map), 64)
@@ -78,7 +79,7 @@ static int make_plan(dure_segment *seg, const struct dure_map_options *options, 
 	if (!is_power_of_two(o.partitions) || o.partitions > 1u << DL_INDEX_BITS_MAX)
 		return durei_error(EINVAL, "options.partitions %u is no power of two up to %u",
 				   o.partitions, 1u << DL_INDEX_BITS_MAX);
-	if (o.value_bytes > VALUE_BYTES_MAX)
+	if (o.value_bytes > VALUE_BYTES_MAX && o.value_bytes != DURE_MAP_ANY_VALUE)
 		return durei_error(EINVAL, "options.value_bytes %llu is more than %d",
 				   (unsigned long long)o.value_bytes, VALUE_BYTES_MAX);
 	ret->partition_bits = log2_floor(o.partitions);
@@ -87,31 +88,13 @@ static int make_plan(dure_segment *seg, const struct dure_map_options *options, 
 	return 0;
 }
 
-static int find_or_make(dure_segment *seg, const char *name, uint32_t flags, struct plan *plan,
-			struct dl_map **ret)
-{
-	void *object = NULL;
-	int r;
-
-	if (flags == DURE_OPEN)
-		r = dure_object_find(seg, name, MAP_TYPE, &object, NULL);
-	else if (flags == DURE_CREATE)
-		r = dure_object_construct(seg, name, MAP_TYPE, 1, format, plan, &object);
-	else if (flags == (DURE_CREATE | DURE_OPEN))
-		r = dure_object_find_or_create(seg, name, MAP_TYPE, 1, format, plan, &object);
-	else
-		r = durei_error(EINVAL, "dure_map_open: flags are DURE_CREATE, DURE_OPEN or both");
-	*ret = object;
-	return r;
-}
-
 static int bind(dure_map *map, dure_segment *seg, const struct dl_map *shared, const char *name)
 {
 	int r = durei_index_open(seg, cell64_load_acq(&shared->index), &map->index);
 
 	map->seg = seg;
 	map->value_bytes = shared->value_bytes;
-	strncpy(map->name, name, sizeof map->name - 1);
+	durei_name_keep(&map->name, name);
 	if (r == 0 && (map->value_bytes == 0 || map->value_bytes > VALUE_BYTES_MAX))
 		r = durei_error(EUCLEAN, "segment %s: map %s says its values have %llu bytes: run dure "
 				"check", seg->super.name, name,
@@ -122,27 +105,28 @@ static int bind(dure_map *map, dure_segment *seg, const struct dl_map *shared, c
 int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
 		  const struct dure_map_options *options, dure_map **ret)
 {
-	struct dl_map *shared;
+	void *shared = NULL;
 	struct plan plan;
 	dure_map *map;
 	int r = durei_handle_check(segment), made;
 
-	if (r == 0 && (!name || name == DURE_UNIQUE))
-		r = durei_error(EINVAL, "a map needs a name");
 	if (r == 0)
 		r = make_plan(segment, options, &plan);
+	if (r == 0 && plan.value_bytes == DURE_MAP_ANY_VALUE && flags & DURE_CREATE)
+		r = durei_error(EINVAL, "DURE_MAP_ANY_VALUE finds maps, it makes none: say how many bytes "
+				"a value has");
 	if (r < 0)
 		return r;
 	map = calloc(1, sizeof *map);	/* first: once the map is made, nothing may fail */
 	if (!map)
 		return durei_error_plain(ENOMEM);
-	made = find_or_make(segment, name, flags, &plan, &shared);
+	made = durei_named_open(segment, "map", name, flags, MAP_TYPE, format, &plan, &shared);
 	if (made < 0) {
 		free(map);
 		return made;
 	}
 	r = bind(map, segment, shared, name);
-	if (r == 0 && options && options->value_bytes && map->value_bytes != plan.value_bytes)
+	if (r == 0 && plan.value_bytes != DURE_MAP_ANY_VALUE && map->value_bytes != plan.value_bytes)
 		r = durei_error(EINVAL, "segment %s: map %s has values of %llu bytes, not %llu",
 				segment->super.name, name, (unsigned long long)map->value_bytes,
 				(unsigned long long)plan.value_bytes);
@@ -159,13 +143,18 @@ void dure_map_close(dure_map *map)
 	free(map);
 }
 
+uint64_t dure_map_value_bytes(const dure_map *map)
+{
+	return map->value_bytes;
+}
+
 /* -- keys and values --------------------------------------------------------------------- */
 
 static int make_key(const dure_map *map, const void *key, size_t key_bytes,
 		    struct durei_key *ret)
 {
 	if (!key || key_bytes == 0 || key_bytes > DURE_MAP_KEY_MAX)
-		return durei_error(EINVAL, "map %s: a key has 1 to %d bytes, not %zu", map->name,
+		return durei_error(EINVAL, "map %s: a key has 1 to %d bytes, not %zu", map->name.text,
 				   DURE_MAP_KEY_MAX, key_bytes);
 	*ret = (struct durei_key){ .kind = DL_MAP_ENTRY, .bytes = (uint32_t)key_bytes, .data = key };
 	ret->hash = durei_index_hash(&map->index, DL_MAP_ENTRY, key, (uint32_t)key_bytes);
@@ -349,7 +338,7 @@ int dure_map_add(dure_map *map, const void *key, size_t key_bytes, int64_t delta
 	int r;
 
 	if (map->value_bytes != sizeof(int64_t))
-		return durei_error(EINVAL, "map %s: its values of %llu bytes are no counters", map->name,
+		return durei_error(EINVAL, "map %s: its values of %llu bytes are no counters", map->name.text,
 				   (unsigned long long)map->value_bytes);
 	r = begin(&c, map, key, key_bytes);
 	if (r < 0)
@@ -402,7 +391,7 @@ static int visit_entry(dure_segment *seg, struct dl_entry *entry, const struct d
 	(void)entry;
 	if (entry_bytes(each->map) > all_bytes || offset + bytes > all_bytes)
 		return durei_error(EUCLEAN, "segment %s: an entry of map %s does not lie in its block",
-				   seg->super.name, each->map->name);
+				   seg->super.name, each->map->name.text);
 	return each->visit((const char *)content + offset, bytes, value_of(content),
 			   each->context);
 }
@@ -483,9 +472,11 @@ static int free_index(dure_tx *tx, void *object, uint64_t count, void *context)
 
 int dure_map_destroy(dure_segment *segment, const char *name)
 {
+	static const struct dure_map_options any = { .sz = sizeof any,
+						     .value_bytes = DURE_MAP_ANY_VALUE };
 	struct durei_lane *lane;
 	dure_map *map;
-	int r = dure_map_open(segment, name, DURE_OPEN, NULL, &map);
+	int r = dure_map_open(segment, name, DURE_OPEN, &any, &map);
 
 	if (r < 0)
 		return r;

@@ -93,11 +93,6 @@ static int at_commit(struct durei_index_guard *guard, enum dl_log_kind kind, str
 	return durei_log_add(guard->lane, kind, durei_offset(guard->lane->seg, cell), value);
 }
 
-static uint64_t mark_of(const struct durei_lane *lane)
-{
-	return (uint64_t)lane->id << DL_MARK_LANE_SHIFT | (lane->serial & DL_MARK_SERIAL_MASK);
-}
-
 /* -- tables ------------------------------------------------------------------------------ */
 
 /* A slot for an entry of this hash; NULL: none in the whole table. [CHANGE3] */
@@ -224,7 +219,7 @@ static int link_entry(struct durei_index_guard *guard, struct cell64 *slot,
 
 	if (r < 0)
 		return r;
-	entry->pending.raw = guard->in_tx ? mark_of(lane) : 0;	/* still private */
+	entry->pending.raw = guard->in_tx ? durei_mark_of(lane) : 0;	/* still private */
 	entry->remover.raw = 0;
 	r = durei_log_take(lane, durei_offset(lane->seg, entry));
 	if (r < 0) {
@@ -300,7 +295,7 @@ int durei_index_remove(const struct durei_index *index, struct durei_index_guard
 	if (r < 0)
 		return r;
 	if (guard->in_tx)						/* [CHANGE2] */
-		r = durei_log_write_word(lane, &entry->remover, mark_of(lane));
+		r = durei_log_write_word(lane, &entry->remover, durei_mark_of(lane));
 	if (r == 0)
 		r = at_commit(guard, DL_LOG_SET, slot, 0);
 	if (r == 0)

@@ -78,14 +78,13 @@ struct dl_entry *durei_index_entry(const struct durei_index *index, uint64_t slo
 	return durei_at(index->seg, offset);
 }
 
-/* The state of the log that a mark names; IDLE when it has been closed since. */
-static unsigned state_of_mark(const struct durei_index *index, uint64_t mark)
+unsigned durei_mark_state(const dure_segment *seg, uint64_t mark)
 {
 	uint64_t id = mark >> DL_MARK_LANE_SHIFT, word;
 
-	if (id == 0 || id >= durei_lane_end(index->seg))
+	if (id == 0 || id >= durei_lane_end(seg))
 		return DL_LOG_IDLE;
-	word = cell64_load_acq(&durei_lane_at(index->seg, (unsigned)id)->log_state);
+	word = cell64_load_acq(&durei_lane_at(seg, (unsigned)id)->log_state);
 	if ((word >> DL_LOG_SERIAL_SHIFT & DL_MARK_SERIAL_MASK) != (mark & DL_MARK_SERIAL_MASK))
 		return DL_LOG_IDLE;
 	return (unsigned)(word & DL_LOG_STATE_MASK);
@@ -106,10 +105,10 @@ bool durei_index_is_visible(const struct durei_index *index, const struct durei_
 	if (__builtin_expect((pending | remover) == 0, 1))
 		return true;
 	bool mine = lane && pending >> DL_MARK_LANE_SHIFT == lane->id;
-	if (pending && !mine && is_under_way(state_of_mark(index, pending)))
+	if (pending && !mine && is_under_way(durei_mark_state(index->seg, pending)))
 		return false;
 	mine = lane && remover >> DL_MARK_LANE_SHIFT == lane->id;
-	return !remover || state_of_mark(index, remover) != (mine ? DL_LOG_ACTIVE
+	return !remover || durei_mark_state(index->seg, remover) != (mine ? DL_LOG_ACTIVE
 								    : DL_LOG_VISIBLE);
 }
 

@@ -99,6 +99,15 @@ int durei_index_visit_part(const struct durei_index *index, struct durei_lane *l
 /* Frees all tables and the index itself, in the open log; it has no entries. */
 int durei_index_free(const struct durei_index *index, struct durei_lane *lane);
 
+/* [INDEX5] what this thread's open log writes into the marks of what it changes */
+static inline uint64_t durei_mark_of(const struct durei_lane *lane)
+{
+	return (uint64_t)lane->id << DL_MARK_LANE_SHIFT | (lane->serial & DL_MARK_SERIAL_MASK);
+}
+
+/* The state of the log that a mark names; IDLE when it has been closed since. */
+unsigned durei_mark_state(const dure_segment *seg, uint64_t mark);
+
 /* for index/ only */
 bool durei_index_is_visible(const struct durei_index *index, const struct durei_lane *lane,
 			    const struct dl_entry *entry);

@@ -35,6 +35,12 @@ void durei_check_lanes(struct durei_check *check);
 void durei_check_pages(struct durei_check *check);
 void durei_check_objects(struct durei_check *check);
 
+/* A lock whose holder, if it has one, lists it. */
+void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock);
+/* Objects of these types, and so many bytes. */
+void durei_check_vector(struct durei_check *check, const void *object, uint64_t bytes);
+void durei_check_string(struct durei_check *check, const void *object, uint64_t bytes);
+
 /* A block as the tables show it, found by code of this room alone. */
 struct durei_seen_block {
 	uint64_t start, bytes;

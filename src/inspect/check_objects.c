@@ -28,7 +28,7 @@ static bool is_live(unsigned state)
 	return state == DL_BLOCK_LIVE || state == DL_BLOCK_DOOMED;
 }
 
-static void check_lock(struct durei_check *check, const struct dl_mutex *lock)
+void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock)
 {
 	dure_segment *seg = check->seg;
 	uint32_t word = cell32_load_acq(&lock->word);
@@ -70,9 +70,18 @@ static bool is_reachable(const struct walk *walk, uint64_t hash, uint64_t bucket
 
 static void check_index(struct durei_check *check, uint64_t offset, bool is_directory);
 
-static void check_map(struct durei_check *check, const struct dl_map *map)
+static void check_container(struct durei_check *check, const char *type,
+			    const struct dl_object *object)
 {
-	check_index(check, cell64_load_acq(&map->index), false);
+	const void *data = (const char *)object + object->data_offset;
+	uint64_t bytes = object->element_bytes;
+
+	if (strncmp(type, "dure_map", DL_TYPE_NAME_BYTES) == 0 && bytes == sizeof(struct dl_map))
+		check_index(check, cell64_load_acq(&((const struct dl_map *)data)->index), false);
+	else if (strncmp(type, "dure_vector", DL_TYPE_NAME_BYTES) == 0)
+		durei_check_vector(check, data, bytes);
+	else if (strncmp(type, "dure_string", DL_TYPE_NAME_BYTES) == 0)
+		durei_check_string(check, data, bytes);
 }
 
 static void check_object(struct walk *walk, const struct dl_object *object, uint64_t bytes)
@@ -97,10 +106,7 @@ static void check_object(struct walk *walk, const struct dl_object *object, uint
 		DAMAGED(check, "OBJ1", at, "an object's elements do not lie in its block");
 		return;
 	}
-	if (strncmp((const char *)notes->type_name, "dure_map", sizeof notes->type_name) == 0 &&
-	    object->element_bytes == sizeof(struct dl_map))
-		check_map(check, (const struct dl_map *)(const void *)((const char *)object +
-								       object->data_offset));
+	check_container(check, (const char *)notes->type_name, object);
 	if (object->entry.kind == DL_OBJECT_NAMED &&
 	    memchr(object + 1, 0, object->entry.key_bytes))
 		DAMAGED(check, "OBJ1", at, "an object's name contains a zero byte");
@@ -180,7 +186,7 @@ static void check_partition(struct walk *walk)
 	uint64_t bits = word & DL_TABLE_BITS_MASK, offset = word - bits;
 	struct durei_seen_block block;
 
-	check_lock(check, &walk->partition->lock);
+	durei_check_lock(check, &walk->partition->lock);
 	if (word) {
 		if (bits > DL_TABLE_BITS_MAX || !durei_see_block(check->seg, offset, &block) ||
 		    !(is_live(block.state) || check->has_open_log) ||

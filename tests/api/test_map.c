@@ -60,7 +60,7 @@ static void opening_checks(void **state)
 {
 	struct dure_map_options o = { .sz = sizeof o, .value_bytes = 24, .partitions = 4 };
 	char value[24] = "twenty-three characters";
-	dure_map *other;
+	dure_map *other, *narrow;
 	void *p;
 
 	(void)state;
@@ -76,6 +76,18 @@ static void opening_checks(void **state)
 	o.partitions = 4;
 	T_IS(dure_map_open(seg, "wide", DURE_CREATE, &o, &other), DURE_CREATED);
 	T_IS(dure_map_add(other, "k", 1, 1, NULL), -EINVAL);
+	/* who says nothing has room for 8 bytes, and would get 24 */
+	T_FAILS(dure_map_open(seg, "wide", DURE_OPEN, NULL, &narrow), -EINVAL, "24");
+	T_FAILS(dure_map_open(seg, "wide", DURE_OPEN | DURE_CREATE, NULL, &narrow), -EINVAL, "24");
+	o.value_bytes = 0;
+	T_FAILS(dure_map_open(seg, "wide", DURE_OPEN, &o, &narrow), -EINVAL, "24");
+	o.value_bytes = DURE_MAP_ANY_VALUE;
+	T_FAILS(dure_map_open(seg, "wide", DURE_OPEN | DURE_CREATE, &o, &narrow), -EINVAL, "ANY_VALUE");
+	T_FAILS(dure_map_open(seg, "new", DURE_CREATE, &o, &narrow), -EINVAL, "ANY_VALUE");
+	T_IS(dure_map_open(seg, "wide", DURE_OPEN, &o, &narrow), 0);
+	assert_int_equal(dure_map_value_bytes(narrow), 24);
+	assert_int_equal(dure_map_value_bytes(map), 8);
+	dure_map_close(narrow);
 	T_OK(dure_map_put(other, "k", 1, value));
 	memset(value, 0, sizeof value);
 	T_OK(dure_map_get(other, "k", 1, value));
@@ -300,7 +312,7 @@ static void visitors_see_whole_values(void **state)
 		}
 	}
 	T_IS(dure_segment_open(t_name(), DURE_OPEN | DURE_READ_ONLY, NULL, &reader), 0);
-	T_IS(dure_map_open(reader, "big", DURE_OPEN, NULL, &mine), 0);
+	T_IS(dure_map_open(reader, "big", DURE_OPEN, &m, &mine), 0);
 	struct torn_visit v = { 0 };
 	for (int i = 0; i < 2000; i++)
 		T_OK(dure_map_each(mine, look_for_tears, &v));

@@ -11,8 +11,12 @@
 
 static const struct scenarios *const rooms[] = {
 	&block_scenarios, &object_scenarios, &transaction_scenarios,
-	&map_scenarios,	  &lock_scenarios,   &shared_lock_scenarios, &signal_scenarios,
+	&container_scenarios,
+	&lock_scenarios,
+	&map_scenarios,
 	&segment_scenarios,
+	&shared_lock_scenarios,
+	&signal_scenarios,
 };
 
 const struct scenario *scenario_at(unsigned index)

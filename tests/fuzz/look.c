@@ -82,11 +82,12 @@ static void find_one(struct run *run, const char *name, struct dure_type type)
 
 static void read_maps(struct run *run)
 {
+	struct dure_map_options any = { .sz = sizeof any, .value_bytes = DURE_MAP_ANY_VALUE };
 	char value[64];
 
-	if (!run->map && dure_map_open(run->segment, "map", DURE_OPEN, NULL, &run->map) < 0)
+	if (!run->map && dure_map_open(run->segment, "map", DURE_OPEN, &any, &run->map) < 0)
 		run->map = NULL;
-	if (!run->wide && dure_map_open(run->segment, "wide", DURE_OPEN, NULL, &run->wide) < 0)
+	if (!run->wide && dure_map_open(run->segment, "wide", DURE_OPEN, &any, &run->wide) < 0)
 		run->wide = NULL;
 	if (run->map) {
 		(void)dure_map_each(run->map, see_entry, run);
@@ -96,7 +97,7 @@ static void read_maps(struct run *run)
 		(void)dure_map_each(run->wide, see_entry, run);
 		(void)dure_map_order(run->wide, "key-3", 5);
 	}
-	/* a value is as long as the segment says: read it only where that is bounded */
+	/* a value is as long as the map says: get is called where that is what we say */
 	struct dure_map_options o = { .sz = sizeof o, .value_bytes = 8 };
 	dure_map *map;
 	if (dure_map_open(run->segment, "map", DURE_OPEN, &o, &map) == 0) {

@@ -57,6 +57,7 @@ void torture_begin(struct torture *t)
 	for (int i = 0; i < ACCOUNTS; i++)
 		t->root->accounts[i].balance = ACCOUNT_START;
 	warm_up(t);
+	torture_containers_begin(t);
 	must(dure_thread_detach(t->seg), "detach");
 	t->empty_blocks = live_blocks(t->seg);
 }
@@ -64,6 +65,7 @@ void torture_begin(struct torture *t)
 void torture_end(struct torture *t)
 {
 	dure_map_close(t->map);
+	torture_containers_end(t);
 	must(dure_segment_close(t->seg), "close");
 	dure_segment_remove(TORTURE_SEGMENT, DURE_REMOVE_FORCE, NULL);
 }
@@ -204,7 +206,7 @@ int torture_judge(struct torture *t)
 	if (dure_segment_check(t->seg, &sums, show_finding, NULL) != 0)
 		return -1;
 	if (judge_money(t) < 0 || judge_lists(t, &expected) < 0 || judge_objects(t, &expected) < 0 ||
-	    judge_map(t, &expected) < 0)
+	    judge_map(t, &expected) < 0 || torture_containers_judge(t) < 0)
 		return -1;
 	if (sums.live_blocks != expected)
 		return wrong("live blocks", sums.live_blocks, expected);

@@ -17,6 +17,8 @@ enum {
 	MAP_KEYS = 500,
 	COUNTERS = 8,
 	PLACES = 64,
+	PURSES = 6,
+	COINS = 240,
 };
 
 struct account {
@@ -55,6 +57,8 @@ struct torture {
 	dure_segment *seg;
 	struct root *root;
 	dure_map *map;
+	dure_vector *purses[PURSES];
+	dure_string *history;
 	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
 };
 
@@ -67,6 +71,12 @@ void torture_work(struct torture *t, unsigned place, uint64_t seed) __attribute_
 
 /* all workers are dead: recovers, and looks at everything. 0, or -1 with the reason on stderr */
 int torture_judge(struct torture *t);
+
+/* containers.c: the same, for vectors and strings; lot decides what is done */
+void torture_containers_begin(struct torture *t);
+void torture_containers_end(struct torture *t);
+void torture_containers_work(struct torture *t, uint64_t lot);
+int torture_containers_judge(const struct torture *t);
 
 uint64_t torture_progress(const struct torture *t);
 uint64_t torture_longest_ns(const struct torture *t);

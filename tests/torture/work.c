@@ -396,9 +396,15 @@ static void rare(struct worker *w)
 	}
 }
 
+static void containers(struct worker *w)
+{
+	torture_containers_work(w->t, dice(w, UINT64_MAX));
+}
+
 static void (*const common[])(struct worker *w) = {
 	move_money, move_money, shift_in_map, shift_in_map, merge_in_map, read_map, push, push, pop,
 	pop, copy_first, resize_first, make_or_destroy, make_pair, count_up, count_up, hoard,
+	containers, containers, containers, containers,
 };
 
 static int64_t now_ns(void)

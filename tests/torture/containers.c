@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * containers.c - what the tortured do to vectors and strings
+ *
+ * Coins lie in vectors, and each coin is in one of them: they move in transactions, and are
+ * counted in the end, each once. A string holds the coins' history, whole lines only.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "torture.h"
+
+#define EXPECT(condition)                                                                         \
+	do {                                                                                      \
+		if (!(condition))                                                                 \
+			unexpected(#condition, __LINE__);                                         \
+	} while (0)
+
+static _Noreturn void unexpected(const char *condition, int line)
+{
+	fprintf(stderr, "torture: worker %d, containers.c, line %d: %s: %s\n", (int)getpid(), line,
+		condition, dure_last_error());
+	_exit(1);
+}
+
+/* a coin that is half somebody else's is seen */
+struct coin {
+	uint64_t number, three, five;
+};
+
+static struct coin coin(uint64_t number)
+{
+	return (struct coin){ number, number * 3, number * 5 };
+}
+
+static int is_coin(const struct coin *c)
+{
+	return c->number < COINS && c->three == c->number * 3 && c->five == c->number * 5;
+}
+
+void torture_containers_begin(struct torture *t)
+{
+	char name[16];
+
+	for (int i = 0; i < PURSES; i++) {
+		snprintf(name, sizeof name, "purse-%d", i);
+		EXPECT(dure_vector_open(t->seg, name, DURE_TYPE(struct coin), DURE_CREATE, NULL,
+					&t->purses[i]) >= 0);
+		EXPECT(dure_vector_reserve(t->purses[i], COINS) == 0);
+	}
+	for (uint64_t i = 0; i < COINS; i++) {
+		struct coin c = coin(i);
+		EXPECT(dure_vector_push(t->purses[i % PURSES], &c, NULL) == 0);
+	}
+	EXPECT(dure_string_open(t->seg, "history", DURE_CREATE, &t->history) >= 0);
+	EXPECT(dure_string_set(t->history, "\n", 1) == 0);
+}
+
+void torture_containers_end(struct torture *t)
+{
+	for (int i = 0; i < PURSES; i++)
+		dure_vector_close(t->purses[i]);
+	dure_string_close(t->history);
+}
+
+/* A circle of lockers, or a full segment: then all of it is undone. */
+static int is_fine(int r)
+{
+	return r >= 0 || r == -EDEADLK || r == -ENOSPC;
+}
+
+static int move_between(struct torture *t, unsigned from, unsigned to, uint64_t lot)
+{
+	struct coin c, other;
+	int r = dure_vector_pop(t->purses[from], &c);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		return r;
+	EXPECT(is_coin(&c));
+	r = dure_vector_push(t->purses[to], &c, NULL);
+	/* and to the front, past another one */
+	if (r == 0 && lot % 2 && dure_vector_count(t->purses[to]) > 1) {
+		uint64_t last = dure_vector_count(t->purses[to]) - 1;
+		r = dure_vector_get(t->purses[to], 0, &other);
+		if (r == 0)
+			r = dure_vector_set(t->purses[to], 0, &c);
+		if (r == 0)
+			r = dure_vector_set(t->purses[to], last, &other);
+	}
+	if (r == 0 && lot % 8 == 0)
+		r = dure_string_append_format(t->history, "%08" PRIu64 " to %u\n", c.number, to);
+	return r;
+}
+
+static void move_coin(struct torture *t, uint64_t lot)
+{
+	unsigned from = (unsigned)(lot % PURSES), to = (unsigned)(lot / PURSES % PURSES);
+	dure_tx *tx;
+	int r;
+
+	lot /= PURSES * PURSES;
+	EXPECT(dure_tx_begin(t->seg, &tx) == 0);
+	r = move_between(t, from, to, lot);
+	EXPECT(is_fine(r));
+	if (r < 0 || lot % 16 == 3)
+		EXPECT(dure_tx_abort(tx) == 0);
+	else
+		EXPECT(dure_tx_commit(tx) == 0);
+}
+
+static void look_at_coin(struct torture *t, uint64_t lot)
+{
+	dure_vector *purse = t->purses[lot % PURSES];
+	uint64_t count = dure_vector_count(purse);
+	struct coin c;
+	int r;
+
+	if (!count)
+		return;
+	r = dure_vector_get(purse, lot / PURSES % count, &c);
+	EXPECT(r == -EINVAL || (r == 0 && is_coin(&c)));	/* it may be gone */
+}
+
+/* Without a transaction: whole lines all the same, and begun anew when it is long. */
+static void write_history(struct torture *t, uint64_t lot)
+{
+	static char text[1 << 16];
+	size_t bytes;
+	int r = dure_string_get(t->history, text, sizeof text, &bytes);
+
+	EXPECT(r == 0 || r == -EMSGSIZE);
+	if (r == 0)
+		EXPECT(text[0] == '\n' && text[bytes - 1] == '\n');
+	if (r < 0 || lot % 64 == 0)
+		r = dure_string_set(t->history, "\n", 1);
+	else
+		r = dure_string_append_format(t->history, "%08u of %d\n", (unsigned)(lot % COINS),
+					      COINS);
+	EXPECT(is_fine(r));
+}
+
+void torture_containers_work(struct torture *t, uint64_t lot)
+{
+	switch (lot % 4) {
+	case 0:
+		look_at_coin(t, lot / 4);
+		break;
+	case 1:
+		write_history(t, lot / 4);
+		break;
+	default:
+		move_coin(t, lot / 4);
+	}
+}
+
+static int wrong(const char *what, uint64_t is, uint64_t should_be)
+{
+	fprintf(stderr, "torture: %s: %" PRIu64 ", should be %" PRIu64 "\n", what, is, should_be);
+	return -1;
+}
+
+int torture_containers_judge(const struct torture *t)
+{
+	static char text[1 << 20];
+	uint8_t seen[COINS] = { 0 };
+	uint64_t count = 0;
+	size_t bytes;
+	struct coin c;
+
+	for (int i = 0; i < PURSES; i++)
+		for (uint64_t j = 0; j < dure_vector_count(t->purses[i]); j++, count++) {
+			if (dure_vector_get(t->purses[i], j, &c) < 0 || !is_coin(&c))
+				return wrong("a coin's number", c.number, j);
+			if (seen[c.number]++)
+				return wrong("a coin's copies", 2, 1);
+		}
+	if (count != COINS)
+		return wrong("the coins", count, COINS);
+	if (dure_string_get(t->history, text, sizeof text, &bytes) < 0)
+		return wrong("the history's length", dure_string_length(t->history), 0);
+	for (const char *at = text + 1, *end; *at; at = end + 1) {
+		end = strchr(at, '\n');
+		if (!end || end - at < 12 || strspn(at, "0123456789") != 8)
+			return wrong("a line of the history", (uint64_t)(at - text), 0);
+	}
+	return 0;
+}
