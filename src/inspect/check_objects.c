@@ -28,7 +28,7 @@ static bool is_live(unsigned state)
 	return state == DL_BLOCK_LIVE || state == DL_BLOCK_DOOMED;
 }
 
-static void check_lock(struct durei_check *check, const struct dl_mutex *lock)
+void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock)
 {
 	dure_segment *seg = check->seg;
 	uint32_t word = cell32_load_acq(&lock->word);
@@ -101,6 +101,10 @@ static void check_object(struct walk *walk, const struct dl_object *object, uint
 	    object->element_bytes == sizeof(struct dl_map))
 		check_map(check, (const struct dl_map *)(const void *)((const char *)object +
 								       object->data_offset));
+	if (strncmp((const char *)notes->type_name, "dure_queue", sizeof notes->type_name) == 0 &&
+	    object->element_bytes == sizeof(struct dl_queue_place))
+		durei_check_queue(check, (const struct dl_queue_place *)(const void *)
+						 ((const char *)object + object->data_offset));
 	if (object->entry.kind == DL_OBJECT_NAMED &&
 	    memchr(object + 1, 0, object->entry.key_bytes))
 		DAMAGED(check, "OBJ1", at, "an object's name contains a zero byte");
@@ -180,7 +184,7 @@ static void check_partition(struct walk *walk)
 	uint64_t bits = word & DL_TABLE_BITS_MASK, offset = word - bits;
 	struct durei_seen_block block;
 
-	check_lock(check, &walk->partition->lock);
+	durei_check_lock(check, &walk->partition->lock);
 	if (word) {
 		if (bits > DL_TABLE_BITS_MAX || !durei_see_block(check->seg, offset, &block) ||
 		    !(is_live(block.state) || check->has_open_log) ||

@@ -69,7 +69,7 @@ struct scenarios {
 
 extern const struct scenarios block_scenarios, object_scenarios, transaction_scenarios,
 	map_scenarios, lock_scenarios, shared_lock_scenarios, signal_scenarios,
-	segment_scenarios;
+	segment_scenarios, message_scenarios;
 
 /* NULL: there are no more, no such one */
 const struct scenario *scenario_at(unsigned index);

@@ -12,7 +12,7 @@
 static const struct scenarios *const rooms[] = {
 	&block_scenarios, &object_scenarios, &transaction_scenarios,
 	&map_scenarios,	  &lock_scenarios,   &shared_lock_scenarios, &signal_scenarios,
-	&segment_scenarios,
+	&segment_scenarios, &message_scenarios,
 };
 
 const struct scenario *scenario_at(unsigned index)
