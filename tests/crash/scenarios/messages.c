@@ -392,11 +392,18 @@ static void run_destroy(struct world *w)
 	must(dure_queue_destroy(w->seg, "queue"), "destroy");
 }
 
-/* There, or gone; and what was begun can be finished. */
+/* There with all it had, or only to be destroyed again, or gone. */
 static enum verdict judge_destroy(struct world *w)
 {
-	if (!exists(w))
+	dure_queue *queue;
+	int r = dure_queue_open(w->seg, "queue", DURE_OPEN, NULL, &queue);
+
+	if (r == -ENOENT)
 		return AFTER;
+	if (r == 0)
+		dure_queue_close(queue);
+	if (r == 0 ? !holds(w, "queue", "dbce", "a") : r != -EBUSY)
+		return WRONG;
 	return dure_queue_destroy(w->seg, "queue") == 0 && !exists(w) ? BEFORE : WRONG;
 }
 
