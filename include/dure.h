@@ -30,6 +30,7 @@
 #include <dure/rwlock.h>
 #include <dure/semaphore.h>
 #include <dure/object.h>
+#include <dure/queue.h>
 #include <dure/ref.h>
 #include <dure/segment.h>
 #include <dure/string.h>

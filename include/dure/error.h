@@ -24,6 +24,7 @@ enum {
 	DURE_CREATED = 1,	/* this call, and no other, made the object */
 	DURE_OWNER_DIED = 2,	/* you hold the lock; its last holder died inside */
 	DURE_RESTORED = 3,	/* opened from the last checkpoint, after a reboot */
+	DURE_TRUNCATED = 4,	/* the message was longer than the buffer, which has its beginning */
 };
 
 /* X(errno name, sentence): what each code means here, everywhere. */
@@ -45,6 +46,7 @@ enum {
 	X(EPROTO, "the bytes are not a segment of a version this library can use")                \
 	X(EUCLEAN, "the contents contradict themselves: run dure check")                          \
 	X(EMSGSIZE, "the buffer is too small, or the value is too big")                           \
+	X(ESHUTDOWN, "it has been shut: nothing is sent any more, and nothing is left")            \
 	X(E2BIG, "the options have fields that this library does not know")                       \
 	X(ENOLCK, "one thread holds more locks than a lane can record")                           \
 	X(EUSERS, "all places for processes or threads in the segment are taken")                 \

@@ -31,6 +31,8 @@ const char *dure_strerror(int result)
 		return "held, and the last holder died inside";
 	case DURE_RESTORED:
 		return "restored from the last checkpoint";
+	case DURE_TRUNCATED:
+		return "received, but for what the buffer had no room for";
 	default:
 		break;
 	}

@@ -62,6 +62,7 @@ struct durei_heap {
 	struct durei_page *current[DL_CLASS_COUNT_MAX];	/* never NULL: see durei_no_page */
 	struct durei_page *partial[DL_CLASS_COUNT_MAX];
 	struct durei_page *full[DL_CLASS_COUNT_MAX];
+	struct durei_page *full_next[DL_CLASS_COUNT_MAX];	/* to be looked at next; NULL: the first */
 	uint64_t class_limit_bytes;		/* larger blocks are runs */
 	uint64_t search_page;			/* where to look for a free page next */
 	uint64_t search_group;			/* where to look for a loose page next */

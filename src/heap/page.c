@@ -33,7 +33,7 @@
 #include "tx/log.h"
 
 enum {
-	LOOKS_MAX = 8,		/* full pages looked at for freed blocks, per search */
+	LOOKS_MAX = 32,		/* full pages looked at for freed blocks, per search */
 	OWNED_SHARE = 1,	/* a lane keeps up to this part of all pages ... */
 	OWNED_MIN = 16,		/* ... and some more */
 };
@@ -157,6 +157,8 @@ static void list_remove(struct durei_heap *heap, struct durei_page *page)
 		page->prev->next = page->next;
 	else
 		*list_head(heap, page) = page->next;
+	if (heap->full_next[page->class] == page)
+		heap->full_next[page->class] = page->next;
 	if (page->next)
 		page->next->prev = page->prev;
 	page->list = DUREI_LIST_NONE;
@@ -567,14 +569,20 @@ static struct durei_page *pop_partial(struct durei_heap *heap, unsigned class)
 	return page;
 }
 
-/* Full pages in which others have freed blocks meanwhile. */
-static struct durei_page *look_at_full(struct durei_lane *lane, unsigned class)
+/*
+ * Full pages in which others have freed blocks meanwhile. What is freed first is what was handed
+ * out first, far behind in the list: so each search goes on where the last one has ended.
+ */
+static struct durei_page *look_at_full(struct durei_lane *lane, unsigned class, uint32_t most)
 {
 	struct durei_heap *heap = lane->heap;
-	struct durei_page *page = heap->full[class], *next;
+	struct durei_page *page;
 
-	for (int looks = 0; page && looks < LOOKS_MAX; looks++, page = next) {
-		next = page->next;
+	for (uint32_t looks = 0; looks < most; looks++) {
+		page = heap->full_next[class] ? heap->full_next[class] : heap->full[class];
+		if (!page)
+			break;
+		heap->full_next[class] = page->next;
 		if (!(cell64_load_rlx(&lane->seg->pages[page->number]) & DL_PAGE_HAS_FREED))
 			continue;
 		durei_page_collect(lane, page);
@@ -684,7 +692,7 @@ int durei_page_find(struct durei_lane *lane, unsigned class)
 	}
 	page = pop_partial(heap, class);
 	if (!page)
-		page = look_at_full(lane, class);
+		page = look_at_full(lane, class, LOOKS_MAX);
 	if (!page) {
 		heed_pressure(lane);
 		keep_few(lane, class);
@@ -692,6 +700,8 @@ int durei_page_find(struct durei_lane *lane, unsigned class)
 	}
 	if (!page)
 		page = make(lane, class, &r);
+	if (!page)			/* no room for more: at all that there are */
+		page = look_at_full(lane, class, heap->owned_count);
 	if (page) {
 		list_remove(heap, page);
 		heap->current[class] = page;

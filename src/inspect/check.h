@@ -10,6 +10,7 @@
 #include "layout/index.h"
 #include "layout/log.h"
 #include "layout/object.h"
+#include "layout/queue.h"
 #include "segment/lane.h"
 
 struct durei_check {
@@ -34,6 +35,7 @@ void durei_check_report(struct durei_check *check, enum dure_finding_grade grade
 void durei_check_lanes(struct durei_check *check);
 void durei_check_pages(struct durei_check *check);
 void durei_check_objects(struct durei_check *check);
+void durei_check_queue(struct durei_check *check, const struct dl_queue_place *place);
 
 /* A lock whose holder, if it has one, lists it. */
 void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock);

@@ -82,6 +82,9 @@ static void check_container(struct durei_check *check, const char *type,
 		durei_check_vector(check, data, bytes);
 	else if (strncmp(type, "dure_string", DL_TYPE_NAME_BYTES) == 0)
 		durei_check_string(check, data, bytes);
+	else if (strncmp(type, "dure_queue", DL_TYPE_NAME_BYTES) == 0 &&
+		 bytes == sizeof(struct dl_queue_place))
+		durei_check_queue(check, data);
 }
 
 static void check_object(struct walk *walk, const struct dl_object *object, uint64_t bytes)

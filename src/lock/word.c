@@ -66,7 +66,9 @@ int durei_word_sleep(struct durei_lane *lane, struct cell32 *word, uint32_t seen
 	}
 	cell64_store_rel(&lane->shared->waiting, durei_offset(lane->seg, word));
 	fence_full();		/* [WORD2] our waiting before the others' waiting */
-	if (flags & DUREI_WORD_CHECK_CIRCLES && closes_circle(lane, word))
+	/* twice: of those that move, one may be seen as it was and the next as it is */
+	if (flags & DUREI_WORD_CHECK_CIRCLES && closes_circle(lane, word) &&
+	    closes_circle(lane, word))
 		return durei_error(EDEADLK, "segment %s: waiting for the lock at +%#llx would close a "
 				   "circle", lane->seg->super.name,
 				   (unsigned long long)durei_offset(lane->seg, word));

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * notify.c - one descriptor that becomes readable when a file is closed by anybody
+ * notify.c - one descriptor that becomes readable when a file is closed, or touched, by anybody
  *
- * How      inotify reports closes, a timer reports "look again"; epoll makes one of the two.
+ * How      inotify reports closes, a timer reports "look again"; epoll makes one of the two. A
+ *          touch sets the file's times: it needs no descriptor of those who are to hear of it,
+ *          and costs nothing while nobody does it.
  * Death    three descriptors, which the kernel closes.
  */
 #include "os/notify.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -23,7 +27,7 @@ static int add(int epoll, int fd)
 	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static int open_all(struct durei_notify *notify, const char *path)
+static int open_all(struct durei_notify *notify, const char *path, uint32_t events)
 {
 	int fault = durei_fault("inotify");
 
@@ -36,39 +40,57 @@ static int open_all(struct durei_notify *notify, const char *path)
 	if (notify->timer < 0)
 		return -errno;
 	notify->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (notify->epoll < 0 || inotify_add_watch(notify->inotify, path, IN_CLOSE) < 0)
+	if (notify->epoll < 0 || inotify_add_watch(notify->inotify, path, events) < 0)
 		return -errno;
 	int r = add(notify->epoll, notify->inotify);
 	return r < 0 ? r : add(notify->epoll, notify->timer);
 }
 
-int durei_notify_open(struct durei_notify *notify, int fd)
+int durei_notify_open(struct durei_notify *notify, int fd, bool with_touches)
 {
 	char path[40];
 	int r;
 
 	*notify = (struct durei_notify){ -1, -1, -1 };
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	r = open_all(notify, path);
+	r = open_all(notify, path, with_touches ? IN_CLOSE | IN_ATTRIB : IN_CLOSE);
 	if (r < 0)
 		durei_notify_close(notify);
 	return r;
 }
 
-static bool empty(int fd)
+void durei_notify_touch(int fd)
 {
-	char buffer[4096];
-	bool any = false;
+	(void)futimens(fd, NULL);
+}
 
-	while (read(fd, buffer, sizeof buffer) > 0)
-		any = true;
-	return any;
+/* Events of a file that is watched by itself have no names behind them; one that says that
+   others were lost may have been any. */
+static bool has_close(const char *events, ssize_t bytes)
+{
+	struct inotify_event event;
+
+	for (; bytes >= (ssize_t)sizeof event; bytes -= (ssize_t)sizeof event) {
+		memcpy(&event, events, sizeof event);
+		if (event.mask & (IN_CLOSE | IN_Q_OVERFLOW))
+			return true;
+		events += sizeof event;
+	}
+	return false;
 }
 
 bool durei_notify_drain(struct durei_notify *notify)
 {
-	(void)empty(notify->timer);
-	return empty(notify->inotify);
+	char events[4096];
+	uint64_t expirations;
+	bool any = false;
+	ssize_t bytes;
+
+	while (read(notify->timer, &expirations, sizeof expirations) > 0)
+		;
+	while ((bytes = read(notify->inotify, events, sizeof events)) > 0)
+		any |= has_close(events, bytes);
+	return any;
 }
 
 void durei_notify_again(struct durei_notify *notify, int64_t after_ns)

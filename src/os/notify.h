@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * notify.h - one descriptor that becomes readable when a file is closed by anybody
+ * notify.h - one descriptor that becomes readable when a file is closed, or touched, by anybody
  */
 #ifndef DUREI_OS_NOTIFY_H
 #define DUREI_OS_NOTIFY_H
@@ -13,8 +13,10 @@ struct durei_notify {
 	int inotify, timer;
 };
 
-/* watches the file behind fd, whatever its name */
-int durei_notify_open(struct durei_notify *notify, int fd);
+/* watches the file behind fd, whatever its name; with touches, for durei_notify_touch as well */
+int durei_notify_open(struct durei_notify *notify, int fd, bool with_touches);
+/* reported to all who watch the file behind fd with touches */
+void durei_notify_touch(int fd);
 /* makes it quiet; true when a close was reported */
 bool durei_notify_drain(struct durei_notify *notify);
 /* makes it readable once more after a while */

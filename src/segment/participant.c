@@ -179,7 +179,7 @@ static int open_notify(struct dure_watch *watch)
 
 	if (fd < 0)
 		return fd;
-	r = durei_notify_open(&watch->notify, fd);
+	r = durei_notify_open(&watch->notify, fd, false);
 	if (r == -EMFILE || r == -ENFILE)
 		return durei_error(EMFILE, "a watch needs three descriptors and an inotify instance: "
 				   "raise RLIMIT_NOFILE or fs.inotify.max_user_instances");

@@ -2,6 +2,8 @@
 /* Description: blocks of every size are reserved, published, freed, found, and never lost. */
 #include "../t.h"
 
+#include <pthread.h>
+
 struct root {
 	dure_mutex lock;
 	dure_ref refs[64];
@@ -288,6 +290,60 @@ static void idle_hoards_do_not_starve_others(void **state)
 	T_OK(dure_segment_recover(seg));
 }
 
+enum { WINDOW = 4096, WINDOW_BYTES = 200 };
+
+static void *window[WINDOW];
+
+/* The other thread of a pipeline: frees what was handed out first, half a window at a time. */
+static void *free_oldest(void *fds)
+{
+	const int *fd = fds;
+
+	for (unsigned at = 0, i; ; at = (at + WINDOW / 2) % WINDOW) {
+		t_await(fd[0]);
+		if (!window[at])
+			return NULL;
+		for (i = at; i < at + WINDOW / 2; i++)
+			T_OK(dure_block_free(seg, window[i]));
+		t_signal(fd[3]);
+	}
+}
+
+/* Full pages are far from each other in age: those with freed blocks are found all the same. */
+static void a_pipeline_needs_no_more_than_its_window(void **state)
+{
+	struct dure_heap_info info = { .sz = sizeof info };
+	int fds[4];
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(pipe(fds + 2), 0);
+	for (unsigned i = 0; i < WINDOW; i++) {
+		T_OK(dure_block_reserve(seg, WINDOW_BYTES, 0, &window[i]));
+		T_OK(dure_block_keep(seg, window[i]));
+	}
+	assert_int_equal(pthread_create(&thread, NULL, free_oldest, fds), 0);
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned at = round % 2 * (WINDOW / 2);
+		t_signal(fds[1]);
+		t_await(fds[2]);
+		for (unsigned i = at; i < at + WINDOW / 2; i++) {
+			T_OK(dure_block_reserve(seg, WINDOW_BYTES, 0, &window[i]));
+			T_OK(dure_block_keep(seg, window[i]));
+		}
+	}
+	T_OK(dure_heap_info(seg, &info));
+	assert_true(info.used_bytes < 3 * WINDOW * WINDOW_BYTES);
+	for (unsigned i = 0; i < WINDOW; i++)
+		T_OK(dure_block_free(seg, window[i]));
+	window[WINDOW / 2 * (200 % 2)] = NULL;
+	t_signal(fds[1]);
+	pthread_join(thread, NULL);
+	for (int i = 0; i < 4; i++)
+		close(fds[i]);
+}
+
 static void rel_pointers_point(void **state)
 {
 	struct node {
@@ -326,6 +382,7 @@ int main(void)
 		TEST(reserved_blocks_die_with_their_process),
 		TEST(any_process_frees),
 		TEST(idle_hoards_do_not_starve_others),
+		TEST(a_pipeline_needs_no_more_than_its_window),
 		TEST(rel_pointers_point),
 	};
 

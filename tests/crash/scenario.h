@@ -71,6 +71,7 @@ extern const struct scenarios block_scenarios, object_scenarios, transaction_sce
 	container_scenarios,
 	lock_scenarios,
 	map_scenarios,
+	message_scenarios,
 	segment_scenarios,
 	shared_lock_scenarios,
 	signal_scenarios;

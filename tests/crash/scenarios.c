@@ -14,6 +14,7 @@ static const struct scenarios *const rooms[] = {
 	&container_scenarios,
 	&lock_scenarios,
 	&map_scenarios,
+	&message_scenarios,
 	&segment_scenarios,
 	&shared_lock_scenarios,
 	&signal_scenarios,

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shelf.c - messages come, go, are taken, and come back
+ *
+ * Why      A message is always in exactly one place, whoever dies. Each change here is made in
+ *          an open log of the lane, under the queue's lock: it is undone or it is done.
+ * Rules    layout/queue.h
+ *          [SHELF1] who has taken a message is alive while its lane is, of the same generation
+ *                   and of the same process; else the message is anybody's to put back. That is
+ *                   decided under the lock, so once
+ *          [SHELF2] the lock is had only after the log of whoever died with it has been dealt
+ *                   with: so a message that its holder was acknowledging is gone or taken, and
+ *                   never half of it
+ *          [SHELF3] a message's links and words are remembered before they change
+ * Death    tx/log.c. A holder's death after take: the message is TAKEN by a lane that is gone;
+ *          the next one who looks for a message puts it back.
+ */
+#include "message/queue.h"
+
+#include "heap/heap.h"
+#include "os/futex.h"
+#include "os/robust.h"
+#include "segment/participant.h"
+#include "segment/recover.h"
+#include "segment/token.h"
+#include "tx/log.h"
+
+enum { LOOKED_AT_MAX = 64 };	/* taken messages whose holders are asked after, per call */
+
+static uint64_t bytes_of(const struct dl_message *m)
+{
+	return m->bytes;
+}
+
+/* The numbers are one range of the log: whatever of them changes after this is undone with it. */
+static int remember(struct durei_queue_guard *guard, void *start, uint64_t bytes)
+{
+	return durei_log_undo_range(guard->lane, durei_offset(guard->queue->seg, start), bytes);
+}
+
+static int on_shelf(struct durei_queue_guard *guard, struct dl_shelf *shelf, struct dl_message *m,
+		    int (*change)(const struct durei_lines *lines, struct durei_lane *lane,
+				  struct dl_message *m))
+{
+	struct durei_lines orders = durei_queue_lines(guard->queue, &shelf->order,
+						      DUREI_BY_PRIORITY);
+	struct durei_lines kinds = durei_queue_lines(guard->queue, &shelf->kind, DUREI_BY_TYPE);
+	int r = change(&orders, guard->lane, m);
+
+	return r < 0 ? r : change(&kinds, guard->lane, m);
+}
+
+/* -- the places a message can be in ------------------------------------------------------ */
+
+static int put_into(struct durei_queue_guard *guard, struct dl_message *m,
+		    enum dl_message_state state)
+{
+	struct dl_queue *q = guard->queue->shared;
+	struct dl_queue_numbers *n = &q->numbers;
+	struct durei_lines taken = durei_queue_taken(guard->queue);
+
+	if (state == DL_MESSAGE_DEAD) {
+		durei_number_add(&n->dead_count, 1);
+		return on_shelf(guard, &q->dead, m, durei_lines_insert);
+	}
+	durei_number_add(&n->count, 1);
+	durei_number_add(&n->bytes, bytes_of(m));
+	if (state == DL_MESSAGE_TAKEN) {
+		durei_number_add(&n->taken_count, 1);
+		return durei_lines_insert(&taken, guard->lane, m);
+	}
+	durei_number_add(&n->expiring, m->expires_ns != 0);
+	return on_shelf(guard, &q->waiting, m, durei_lines_insert);
+}
+
+static int take_out(struct durei_queue_guard *guard, struct dl_message *m)
+{
+	struct dl_queue *q = guard->queue->shared;
+	struct dl_queue_numbers *n = &q->numbers;
+	struct durei_lines taken = durei_queue_taken(guard->queue);
+	uint32_t state = cell32_load_rlx(&m->state);
+
+	if (state == DL_MESSAGE_DEAD) {
+		durei_number_add(&n->dead_count, UINT64_MAX);
+		return on_shelf(guard, &q->dead, m, durei_lines_remove);
+	}
+	durei_number_add(&n->count, UINT64_MAX);
+	durei_number_add(&n->bytes, 0 - bytes_of(m));
+	if (state == DL_MESSAGE_TAKEN) {
+		durei_number_add(&n->taken_count, UINT64_MAX);
+		return durei_lines_remove(&taken, guard->lane, m);
+	}
+	durei_number_add(&n->expiring, m->expires_ns ? UINT64_MAX : 0);
+	return on_shelf(guard, &q->waiting, m, durei_lines_remove);
+}
+
+/* -- changes ----------------------------------------------------------------------------- */
+
+static void note_high_water(struct dl_queue_numbers *n)
+{
+	uint64_t count = cell64_load_rlx(&n->count), bytes = cell64_load_rlx(&n->bytes);
+
+	if (count > cell64_load_rlx(&n->count_high))
+		cell64_store_rel(&n->count_high, count);
+	if (bytes > cell64_load_rlx(&n->bytes_high))
+		cell64_store_rel(&n->bytes_high, bytes);
+}
+
+int durei_message_add(struct durei_queue_guard *guard, struct dl_message *m)
+{
+	struct dl_queue_numbers *n = &guard->queue->shared->numbers;
+	int r = remember(guard, n, sizeof *n);
+
+	if (r < 0)
+		return r;
+	m->id = cell64_load_rlx(&n->next_id) + 1;	/* still private */
+	durei_number_add(&n->next_id, 1);
+	durei_number_add(&n->sent, 1);
+	r = put_into(guard, m, DL_MESSAGE_WAITING);
+	note_high_water(n);
+	return r;
+}
+
+int durei_message_drop(struct durei_queue_guard *guard, struct dl_message *m)
+{
+	struct dl_queue_numbers *n = &guard->queue->shared->numbers;
+	int r = remember(guard, n, sizeof *n);
+
+	if (r == 0)
+		r = take_out(guard, m);
+	return r < 0 ? r : durei_log_free(guard->lane, durei_offset(guard->queue->seg, m));
+}
+
+int durei_message_move(struct durei_queue_guard *guard, struct dl_message *m,
+		       enum dl_message_state to, uint64_t holder)
+{
+	struct dl_queue_numbers *n = &guard->queue->shared->numbers;
+	int r = remember(guard, n, sizeof *n);
+
+	if (r == 0)							/* [SHELF3] */
+		r = remember(guard, &m->holder,
+			     sizeof *m - offsetof(struct dl_message, holder));
+	if (r == 0)
+		r = take_out(guard, m);
+	if (r < 0)
+		return r;
+	if (to == DL_MESSAGE_TAKEN)
+		cell32_store_rel(&m->deliveries, cell32_load_rlx(&m->deliveries) + 1);
+	cell64_store_rel(&m->holder, holder);
+	cell32_store_rel(&m->state, to);
+	return put_into(guard, m, to);
+}
+
+/* -- who has taken it -------------------------------------------------------------------- */
+
+static uint64_t slot_generation(dure_segment *seg, uint16_t slot)
+{
+	return slot < durei_slot_end(seg)
+		       ? cell64_load_acq(&seg->slots[slot].state) >> DL_SLOT_GENERATION_SHIFT
+		       : 0;
+}
+
+uint64_t durei_message_me(const struct durei_lane *lane)
+{
+	return slot_generation(lane->seg, lane->seg->slot) << 32 | lane->lock_word;
+}
+
+/* The holder's lane as it is now; 0: it is somebody else's, or nobody's. [SHELF1] */
+static uint64_t holder_status(dure_segment *seg, uint64_t holder)
+{
+	uint16_t id = dl_lock_lane((uint32_t)holder);
+	uint64_t status;
+
+	if (!id || id >= durei_lane_end(seg))
+		return 0;
+	status = cell64_load_acq(&seg->lane_status[id]);
+	return durei_status_state(status) == DL_LANE_OWNED &&
+			       durei_status_generation(status) ==
+				       dl_lock_generation((uint32_t)holder) &&
+			       (uint32_t)slot_generation(seg, durei_status_slot(status)) ==
+				       (uint32_t)(holder >> 32)
+		       ? status
+		       : 0;
+}
+
+bool durei_message_is_ours(dure_segment *seg, const struct dl_message *m)
+{
+	uint64_t status = holder_status(seg, cell64_load_rlx(&m->holder));
+
+	return cell32_load_rlx(&m->state) == DL_MESSAGE_TAKEN && status &&
+	       durei_status_slot(status) == seg->slot;
+}
+
+/* What memory alone tells; no system call. */
+static bool is_gone(dure_segment *seg, uint64_t holder)
+{
+	return !holder_status(seg, holder) ||
+	       cell32_load_acq(&durei_lane_at(seg, dl_lock_lane((uint32_t)holder))->life) &
+		       DUREI_LIFE_DIED;
+}
+
+/* Puts one back, or among the dead letters. */
+static int give_back(struct durei_queue_guard *guard, struct dl_message *m)
+{
+	struct dl_queue *q = guard->queue->shared;
+	bool is_worn = q->deliveries_max &&
+		       cell32_load_rlx(&m->deliveries) >= q->deliveries_max;
+	int r = durei_queue_begin(guard);
+
+	if (r < 0)
+		return r;
+	r = durei_message_move(guard, m, is_worn ? DL_MESSAGE_DEAD : DL_MESSAGE_WAITING, 0);
+	if (r == 0)
+		durei_number_add(&q->numbers.returned, 1);
+	r = durei_queue_end(guard, r);
+	if (r == 0)
+		durei_queue_tell_receivers(guard);
+	return r;
+}
+
+/* The look-th of the taken ones, if the kernel says that its holder is dead. */
+static int ask_kernel(struct durei_queue_guard *guard)
+{
+	dure_queue *queue = guard->queue;
+	struct durei_lines taken = durei_queue_taken(queue);
+	uint64_t count = cell64_load_rlx(&queue->shared->numbers.taken_count);
+	uint64_t skip = count ? queue->look++ % count : 0;
+	int r = 0;
+	struct dl_message *m = durei_lines_from(&taken, (struct durei_line_key){ 0, 0 }, &r);
+
+	while (m && skip--)
+		m = durei_lines_next(&taken, m, &r);
+	if (!m)
+		return r;
+	uint64_t status = holder_status(queue->seg, cell64_load_rlx(&m->holder));
+	if (status && durei_lane_liveness(queue->seg,
+					  dl_lock_lane((uint32_t)cell64_load_rlx(&m->holder)),
+					  status) != DUREI_DEAD)
+		return 0;
+	r = give_back(guard, m);
+	return r < 0 ? r : 1;
+}
+
+int durei_messages_return(struct durei_queue_guard *guard, bool asks_kernel)
+{
+	struct durei_lines taken = durei_queue_taken(guard->queue);
+	int r = 0, count = 0;
+	struct dl_message *m = durei_lines_from(&taken, (struct durei_line_key){ 0, 0 }, &r), *next;
+
+	for (int looks = 0; r == 0 && m && looks < LOOKED_AT_MAX; looks++) {
+		next = durei_lines_next(&taken, m, &r);
+		if (r == 0 && is_gone(guard->queue->seg, cell64_load_rlx(&m->holder))) {
+			r = give_back(guard, m);
+			count += r == 0;
+		}
+		m = next;
+	}
+	if (r < 0 || count || !asks_kernel)
+		return r < 0 ? r : count;
+	return ask_kernel(guard);
+}
+
+/* -- expiry ------------------------------------------------------------------------------ */
+
+int durei_message_expire(struct durei_queue_guard *guard, struct dl_message *m)
+{
+	struct dl_queue *q = guard->queue->shared;
+	int r;
+
+	if (!m->expires_ns || durei_clock_wall() < m->expires_ns)
+		return 0;
+	r = durei_queue_begin(guard);
+	if (r < 0)
+		return r;
+	r = q->flags & DURE_QUEUE_KEEP_EXPIRED ? durei_message_move(guard, m, DL_MESSAGE_DEAD, 0)
+					       : durei_message_drop(guard, m);
+	if (r == 0)
+		durei_number_add(&q->numbers.expired, 1);
+	r = durei_queue_end(guard, r);
+	if (r == 0)
+		durei_queue_tell_senders(guard);
+	return r < 0 ? r : 1;
+}

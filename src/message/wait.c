@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * wait.c - sleeping for messages and for room, and the descriptor
+ *
+ * Why      No system call when nobody sleeps or polls; one when somebody does; and nobody sleeps
+ *          on while there is something for him.
+ * How      A word for receivers and one for senders. Who finds nothing says so in the word's
+ *          flags, under the lock, and sleeps on it. Who brings something clears the flags, adds
+ *          to the number above them, both under the lock, and wakes after unlocking. So none
+ *          of it can be missed, and no fence is needed.
+ *          One is woken at a time, since each message is for one. He cannot know whether others
+ *          sleep: having got something he sets WAITED again, and if there is more he wakes the
+ *          next. When somebody waits for some types only (PICKY), all are woken.
+ *          For those who poll the segment's file is touched, which inotify reports to each
+ *          descriptor; POLLED says that somebody wants it. The same descriptor reports closes of
+ *          the file, by which deaths are noticed (segment/participant.c).
+ * Rules    [WAITQ1] flags are set and cleared under the lock only
+ *          [WAITQ2] a descriptor is made quiet before the last look, never after it
+ *          [WAITQ3] a sleeper watches one of the threads that have taken messages; the deaths of
+ *                   others it notices within a slice (segment/wait.c [WAIT2])
+ * Death    of one who was to wake: those who sleep look again after a slice. Of a sleeper: flags
+ *          that cost one system call, once.
+ */
+#include "message/queue.h"
+
+#include "os/futex.h"
+#include "segment/backing.h"
+#include "segment/wait.h"
+
+enum { SPINS = 60, LOOK_AGAIN_NS = 5000000 };
+
+/* The thread to watch: the one that has had a message the longest. 0: nobody. */
+static uint32_t first_holder(const dure_queue *queue)
+{
+	struct durei_lines taken = durei_queue_taken(queue);
+	int r = 0;
+	const struct dl_message *m = durei_lines_from(&taken, (struct durei_line_key){ 0, 0 }, &r);
+
+	return m ? (uint32_t)cell64_load_rlx(&m->holder) : 0;
+}
+
+static bool spin(const struct cell32 *word, uint32_t expected)
+{
+	for (int i = 0; i < SPINS; i++) {
+		cell_relax();
+		if (cell32_load_acq(word) != expected)
+			return true;
+	}
+	return false;
+}
+
+int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint32_t flags,
+		     int64_t deadline_ns)
+{
+	dure_queue *queue = guard->queue;
+	bool for_message = word == &queue->shared->arrivals;
+	uint32_t expected = cell32_load_rlx(word) | DL_QUEUE_WAITED | flags, holder;
+	int r = 0;
+
+	if (guard->was_held || (guard->in_tx && guard->has_changed)) {
+		durei_queue_unlock(guard);
+		return durei_error(EDEADLK, "queue %s: the transaction holds it: nothing will come "
+				   "while it waits", queue->name);
+	}
+	holder = for_message ? first_holder(queue) : 0;
+	if (dl_lock_lane(holder) == guard->lane->id)
+		holder = 0;
+	cell32_store_rel(word, expected);				/* [WAITQ1] */
+	durei_number_add(for_message ? &queue->shared->waits_to_receive
+				     : &queue->shared->waits_to_send, 1);
+	durei_queue_unlock(guard);
+	if (!spin(word, expected))
+		r = durei_wait(guard->lane, word, expected, dl_lock_lane(holder),
+			       dl_lock_generation(holder), deadline_ns);
+	if (r < 0)
+		return r;
+	r = durei_queue_lock(queue, deadline_ns, guard);
+	if (r < 0)	/* what woke us may be for another */
+		durei_wake(word, 1);
+	return r;
+}
+
+/* -- telling ----------------------------------------------------------------------------- */
+
+static uint32_t clear_flags(struct cell32 *word)
+{
+	uint32_t seen = cell32_load_rlx(word);	/* under the lock */
+
+	if (seen & DL_QUEUE_FLAGS)
+		cell32_store_rel(word, (seen & ~(uint32_t)DL_QUEUE_FLAGS) + DL_QUEUE_STEP);
+	return seen & DL_QUEUE_FLAGS;
+}
+
+void durei_queue_tell_receivers(struct durei_queue_guard *guard)
+{
+	guard->arrivals |= clear_flags(&guard->queue->shared->arrivals);
+}
+
+void durei_queue_tell_senders(struct durei_queue_guard *guard)
+{
+	guard->rooms |= clear_flags(&guard->queue->shared->rooms);
+}
+
+void durei_queue_pass_on(struct cell32 *word, bool has_more, uint32_t *to_wake)
+{
+	cell32_store_rel(word, cell32_load_rlx(word) | DL_QUEUE_WAITED);
+	if (has_more)
+		*to_wake |= DL_QUEUE_WAITED;
+}
+
+void durei_queue_wake(dure_queue *queue, const struct cell32 *word, uint32_t flags)
+{
+	int fd;
+
+	if (flags & DL_QUEUE_WAITED)
+		durei_wake(word, flags & DL_QUEUE_PICKY ? UINT32_MAX >> 1 : 1);
+	if (!(flags & DL_QUEUE_POLLED))
+		return;
+	fd = durei_backing_fd(queue->seg);
+	if (fd >= 0)
+		durei_notify_touch(fd);
+}
+
+/* -- the descriptor ---------------------------------------------------------------------- */
+
+/* Readable now, so that the first one who polls looks once. */
+static int open_notify(dure_queue *queue)
+{
+	int fd = durei_backing_fd(queue->seg), r;
+
+	if (fd < 0)
+		return durei_error(EOPNOTSUPP, "segment %s: %s has no file to watch",
+				   queue->seg->super.name, queue->seg->backing->title);
+	r = durei_notify_open(&queue->notify, fd, true);
+	if (r == -EMFILE || r == -ENFILE)
+		return durei_error(EMFILE, "a descriptor to poll needs three of them and an inotify "
+				   "instance: raise RLIMIT_NOFILE or fs.inotify.max_user_instances");
+	if (r < 0)
+		return durei_error(EOPNOTSUPP, "segment %s cannot be watched: errno %d",
+				   queue->seg->super.name, -r);
+	durei_notify_again(&queue->notify, 1);
+	queue->has_fd = true;
+	return 0;
+}
+
+int dure_queue_fd(dure_queue *queue)
+{
+	int r = durei_handle_check_write(queue->seg);
+
+	if (r == 0 && !queue->has_fd)
+		r = open_notify(queue);
+	return r < 0 ? r : queue->notify.epoll;
+}
+
+void durei_queue_quiet(dure_queue *queue)
+{
+	if (durei_notify_drain(&queue->notify))	/* a lock goes a moment after the report of it */
+		durei_notify_again(&queue->notify, LOOK_AGAIN_NS);
+}
+
+void durei_queue_arm(struct durei_queue_guard *guard, struct cell32 *word)
+{
+	if (guard->queue->has_fd)
+		cell32_store_rel(word, cell32_load_rlx(word) | DL_QUEUE_POLLED);
+}
