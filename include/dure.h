@@ -24,6 +24,7 @@
 #include <dure/condition.h>
 #include <dure/error.h>
 #include <dure/event.h>
+#include <dure/file_lock.h>
 #include <dure/inspect.h>
 #include <dure/map.h>
 #include <dure/mutex.h>
