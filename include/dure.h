@@ -32,6 +32,7 @@
 #include <dure/semaphore.h>
 #include <dure/object.h>
 #include <dure/ref.h>
+#include <dure/scoped.h>
 #include <dure/segment.h>
 #include <dure/string.h>
 #include <dure/tx.h>

@@ -257,8 +257,8 @@ int dure_file_unlock(dure_file *file, uint64_t offset, uint64_t bytes)
 		return r;
 	pthread_mutex_lock(&file->mutex);
 	if (!holds_some_of(file, range.first, range.last))
-		r = durei_error(EPERM, "%s: nothing from %" PRIu64 " to %" PRIu64 " is locked by this "
-				"dure_file", file->name, range.first, range.last);
+		r = durei_error(EPERM, "%s: this dure_file has locked nothing of the range from %" PRIu64
+				" on", file->name, range.first);
 	else
 		r = make_room(file);
 	if (r == 0) {
