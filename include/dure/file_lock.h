@@ -14,7 +14,7 @@
  *	program that must know keeps a mark in the file.
  *	Waiting. DURE_FOREVER waits in the kernel's queue and goes on at once. The kernel knows
  *	no queue with a time limit, so a finite timeout looks again and again: after 50 us at
- *	first, then after an eighth of the time waited so far, at most 1 ms. That is its latency
+ *	first, then after an eighth of the time waited so far, at most 0.5 ms. That is its latency
  *	after an unlock or a death; there is no order among those who wait, so readers that come
  *	and go all the time can keep such a writer out. Circles of waiters are not found: two
  *	that both hold a range shared and both want it exclusively wait for ever.

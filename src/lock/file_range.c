@@ -16,7 +16,8 @@
  * Rules    lock/file.h
  * Death    The kernel unlocks when the last process with the description is gone.
  * Limits   Naps: an eighth of the time waited, so that a wait is at most that much too long; not
- *          below 50 us, what a sleep costs anyhow; not above 1 ms, which is 1000 looks a second.
+ *          below 50 us, what a sleep costs anyhow; not above half a millisecond, which is 2000 looks a second and 1.3 % of a
+ *          processor, so that who waits for a dead holder goes on within a millisecond.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@
 #include "os/lock_holder.h"
 #include "segment/wait.h"
 
-enum { NAP_FIRST_NS = 50000, NAP_LONGEST_NS = 1000000, NAP_SHARE = 8 };
+enum { NAP_FIRST_NS = 50000, NAP_LONGEST_NS = 500000, NAP_SHARE = 8 };
 
 /* -- the list ---------------------------------------------------------------------------- */
 
