@@ -24,6 +24,7 @@
 #include <dure/condition.h>
 #include <dure/error.h>
 #include <dure/event.h>
+#include <dure/file_lock.h>
 #include <dure/inspect.h>
 #include <dure/map.h>
 #include <dure/mutex.h>
@@ -32,6 +33,7 @@
 #include <dure/object.h>
 #include <dure/queue.h>
 #include <dure/ref.h>
+#include <dure/scoped.h>
 #include <dure/segment.h>
 #include <dure/string.h>
 #include <dure/tx.h>

@@ -39,7 +39,7 @@ enum {
 	X(EBUSY, "it is in use")                                                                  \
 	X(EPERM, "the caller does not hold, or does not own, what this needs")                    \
 	X(EACCES, "the file permissions do not allow it")                                         \
-	X(EROFS, "the segment is open for reading only")                                          \
+	X(EROFS, "the segment or the file is open for reading only")                              \
 	X(EDEADLK, "waiting would never end: the caller is part of the circle it waits for")      \
 	X(ENOTRECOVERABLE, "the lock was abandoned, or the contents were lost with a reboot")     \
 	X(ESTALE, "the handle has outlived its object, or it was inherited through fork")         \

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "os/fault.h"
+#include "os/self.h"
 
 /* from linux/magic.h and linux/falloc.h, which musl's include path has not */
 enum {
@@ -34,6 +35,7 @@ enum {
 #ifndef F_OFD_GETLK
 #define F_OFD_GETLK 36
 #define F_OFD_SETLK 37
+#define F_OFD_SETLKW 38
 #endif
 #ifndef F_ADD_SEALS
 #define F_ADD_SEALS 1033
@@ -391,15 +393,21 @@ int durei_file_read_text(const char *path, char *text, size_t text_bytes)
 	return r;
 }
 
-static struct flock one_byte(short type, uint64_t byte, uint64_t count)
+static struct flock range_lock(short type, uint64_t first, uint64_t last)
 {
-	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte,
-			       .l_len = (off_t)count };
+	/* length 0 is all there may ever be: the sum of start and length would not fit */
+	return (struct flock){ .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)first,
+			       .l_len = last >= INT64_MAX ? 0 : (off_t)(last - first + 1) };
 }
 
-int durei_byte_lock(int fd, uint64_t byte, bool exclusive)
+static short type_of(struct durei_range range)
 {
-	struct flock lock = one_byte(exclusive ? F_WRLCK : F_RDLCK, byte, 1);
+	return range.exclusive ? F_WRLCK : F_RDLCK;
+}
+
+int durei_range_lock(int fd, struct durei_range range)
+{
+	struct flock lock = range_lock(type_of(range), range.first, range.last);
 	int fault = durei_fault("ofd_setlk");
 
 	if (fault)
@@ -408,16 +416,34 @@ int durei_byte_lock(int fd, uint64_t byte, bool exclusive)
 	return r == -EACCES ? -EAGAIN : r;	/* POSIX allows either code for "taken" */
 }
 
-int durei_byte_unlock(int fd, uint64_t byte)
+int durei_range_wait(int fd, struct durei_range range)
 {
-	struct flock lock = one_byte(F_UNLCK, byte, 1);
+	struct flock lock = range_lock(type_of(range), range.first, range.last);
+	int fault = durei_fault("ofd_setlkw");
+	int r;
 
-	return result(fcntl(fd, F_OFD_SETLK, &lock));
+	if (fault)
+		return -fault;
+	int state = durei_cancel_hold();
+	do
+		r = result(fcntl(fd, F_OFD_SETLKW, &lock));
+	while (r == -EINTR);
+	durei_cancel_restore(state);
+	return r;
 }
 
-int durei_byte_first_locked(int fd, uint64_t byte, uint64_t count, uint64_t *ret_byte)
+int durei_range_unlock(int fd, uint64_t first, uint64_t last)
 {
-	struct flock lock = one_byte(F_WRLCK, byte, count);
+	struct flock lock = range_lock(F_UNLCK, first, last);
+	int fault = durei_fault("ofd_unlck");
+
+	return fault ? -fault : result(fcntl(fd, F_OFD_SETLK, &lock));
+}
+
+int durei_range_conflict(int fd, struct durei_range range, struct durei_range *ret,
+			 int32_t *ret_process)
+{
+	struct flock lock = range_lock(type_of(range), range.first, range.last);
 	int fault = durei_fault("ofd_getlk");
 
 	if (fault)
@@ -426,8 +452,35 @@ int durei_byte_first_locked(int fd, uint64_t byte, uint64_t count, uint64_t *ret
 		return -errno;
 	if (lock.l_type == F_UNLCK)
 		return 0;
-	*ret_byte = (uint64_t)lock.l_start > byte ? (uint64_t)lock.l_start : byte;
+	uint64_t first = (uint64_t)lock.l_start;
+	uint64_t last = lock.l_len ? first + (uint64_t)lock.l_len - 1 : INT64_MAX;
+	*ret = (struct durei_range){ first, last, lock.l_type == F_WRLCK };
+	*ret_process = (int32_t)lock.l_pid;
 	return 1;
+}
+
+int durei_byte_lock(int fd, uint64_t byte, bool exclusive)
+{
+	return durei_range_lock(fd, (struct durei_range){ byte, byte, exclusive });
+}
+
+int durei_byte_unlock(int fd, uint64_t byte)
+{
+	struct flock lock = range_lock(F_UNLCK, byte, byte);
+
+	/* not to be refused: only to split a range does the kernel need memory */
+	return result(fcntl(fd, F_OFD_SETLK, &lock));
+}
+
+int durei_byte_first_locked(int fd, uint64_t byte, uint64_t count, uint64_t *ret_byte)
+{
+	struct durei_range wanted = { byte, byte + count - 1, true }, found = wanted;
+	int32_t process;
+	int r = durei_range_conflict(fd, wanted, &found, &process);
+
+	if (r == 1)
+		*ret_byte = found.first > byte ? found.first : byte;
+	return r;
 }
 
 int durei_byte_is_locked(int fd, uint64_t byte)

@@ -79,10 +79,28 @@ int durei_file_copy(int from, int to, uint64_t first);
 int durei_file_read_text(const char *path, char *text, size_t text_bytes);
 
 /*
- * Locks of one byte that belong to the open file description (OFD): they end when the last
- * descriptor and the last mapping of that description are gone, which is how the kernel
- * tells the world that a process has died.
+ * Locks that belong to the open file description (OFD): they end when the last descriptor and
+ * the last mapping of that description are gone, which is how the kernel tells the world that
+ * a process has died. A range is from first to last; INT64_MAX is as far as the file may grow.
  */
+struct durei_range {
+	uint64_t first, last;
+	bool exclusive;
+};
+
+/* -EAGAIN: another has some of it. What the description has of it already is converted. */
+int durei_range_lock(int fd, struct durei_range range);
+/* waits in the kernel's queue, without a limit; the thread cannot be cancelled meanwhile */
+int durei_range_wait(int fd, struct durei_range range);
+int durei_range_unlock(int fd, uint64_t first, uint64_t last);
+/*
+ * 1 and the first lock that keeps this one away, 0 when there is none. ret_process: its pid as
+ * seen from here, 0 when it is not to be seen, -1 when it belongs to a description.
+ */
+int durei_range_conflict(int fd, struct durei_range range, struct durei_range *ret,
+			 int32_t *ret_process);
+
+/* the same for one byte */
 int durei_byte_lock(int fd, uint64_t byte, bool exclusive);	/* -EAGAIN: another has it */
 int durei_byte_unlock(int fd, uint64_t byte);
 /* 1: some other description locks the byte; 0: nobody does */

@@ -389,6 +389,7 @@ static void end(const struct scenario *s, struct world *w)
 		s->finish(w);
 	if (w->seg)
 		MUST(dure_segment_close(w->seg) >= 0);
+	MUST(dure_file_close(w->file) >= 0);
 	if (w->helper) {
 		close(w->helper_gate);
 		waitpid(w->helper, NULL, 0);
@@ -493,6 +494,8 @@ static const struct refusal refusals[] = {
 	{ "pread", { EIO }, true },
 	{ "pwrite", { ENOSPC, EIO }, true },
 	{ "ofd_setlk", { ENOLCK, EINVAL, EAGAIN }, false },
+	{ "ofd_setlkw", { ENOLCK, EINVAL, EIO }, true },
+	{ "ofd_unlck", { ENOLCK, EIO }, false },
 	{ "ofd_getlk", { EINVAL, EIO }, true },
 	{ "futex_waitv", { ENOSYS }, true },
 	{ "membarrier", { EOPNOTSUPP }, true },

@@ -25,6 +25,7 @@ struct world {
 	struct dure_segment_options options;
 	void *buffer;
 	dure_segment *seg;			/* opened by prepare */
+	dure_file *file;			/* the same */
 	void *out;				/* what act got, or UNTOUCHED */
 	int first;				/* what the first act returned */
 	char said[512];				/* by another thread's act: its last sentence */
