@@ -74,6 +74,19 @@ static int add_participant(const struct dure_participant *p, void *context)
 				   "attached_ns", number(p->attached_ns)));
 }
 
+static json_t *shares_of(const struct dure_thread_info *t)
+{
+	static const char *const kinds[] = { "?", "reads", "units", "member" };
+	json_t *shares = json_array();
+
+	for (unsigned i = 0; i < t->share_count && i < sizeof t->shares / sizeof *t->shares; i++)
+		json_array_append_new(
+			shares, json_pack("{s:I, s:s, s:I}", "lock", number(t->shares[i].lock.offset),
+					  "kind", kinds[t->shares[i].kind & 3], "units",
+					  number(t->shares[i].units)));
+	return shares;
+}
+
 static int add_thread(const struct dure_thread_info *t, void *context)
 {
 	static const char *const states[] = { "free", "attached", "parked", "mended" };
@@ -84,12 +97,12 @@ static int add_thread(const struct dure_thread_info *t, void *context)
 		if (t->locks[i].offset != t->waits_for.offset)
 			json_array_append_new(locks, json_integer(number(t->locks[i].offset)));
 	return json_array_append_new(
-		context, json_pack("{s:i, s:i, s:i, s:s, s:b, s:b, s:i, s:o, s:I, s:I, s:I}", "lane",
+		context, json_pack("{s:i, s:i, s:i, s:s, s:b, s:b, s:i, s:o, s:o, s:I, s:I, s:I}", "lane",
 				   (int)t->lane, "thread", (int)t->thread, "place", (int)t->slot,
 				   "state", states[t->state & 3], "alive", (int)t->is_alive,
 				   "in_transaction", (int)t->in_transaction, "lock_count",
-				   (int)json_array_size(locks), "locks", locks, "waits_for",
-				   number(t->waits_for.offset), "pages", number(t->pages),
+				   (int)json_array_size(locks), "locks", locks, "shares",
+				   shares_of(t), "waits_for", number(t->waits_for.offset), "pages", number(t->pages),
 				   "attached_ns", number(t->attached_ns)));
 }
 
@@ -227,7 +240,8 @@ static const struct column thread_columns[] = {
 	{ "LANE", "", 5, COLUMN_NUMBER, true },	  { "TID", "", 7, COLUMN_NUMBER, true },
 	{ "PLACE", "", 5, COLUMN_NUMBER, true },  { "STATE", "", 8, COLUMN_TEXT, true },
 	{ "TX", "", 3, COLUMN_TEXT, true },	  { "HOLDS", "", 20, COLUMN_TEXT, true },
-	{ "WAITS FOR", "", 10, COLUMN_TEXT, true }, { "PAGES", "", 5, COLUMN_NUMBER, true },
+	{ "SHARES", "", 20, COLUMN_TEXT, true },  { "WAITS FOR", "", 10, COLUMN_TEXT, true },
+	{ "PAGES", "", 5, COLUMN_NUMBER, true },
 };
 
 static const char *join_locks(const json_t *thread, char *text, size_t bytes)
@@ -245,6 +259,28 @@ static const char *join_locks(const json_t *thread, char *text, size_t bytes)
 	return text;
 }
 
+/* +0x1000 reads, +0x2000 3 units */
+static const char *join_shares(const json_t *thread, char *text, size_t bytes)
+{
+	size_t i, used = 0;
+	json_t *share;
+
+	text[0] = '\0';
+	json_array_foreach(json_object_get(thread, "shares"), i, share) {
+		const char *kind = get_text(share, "kind");
+		bool is_counted = strcmp(kind, "units") == 0;
+		if (used + 48 > bytes)
+			break;
+		used += (size_t)snprintf(text + used, bytes - used, "%s+0x%" PRIx64 " ", i ? ", " : "",
+					 get(share, "lock"));
+		if (is_counted)
+			used += (size_t)snprintf(text + used, bytes - used, "%" PRIu64 " ",
+						 get(share, "units"));
+		used += (size_t)snprintf(text + used, bytes - used, "%s", kind);
+	}
+	return text;
+}
+
 static void draw_threads(const json_t *list)
 {
 	struct table_options options = { 0 };
@@ -253,7 +289,7 @@ static void draw_threads(const json_t *list)
 	size_t i;
 	json_t *thread;
 
-	if (!table_begin(&t, "threads", thread_columns, 8, &options))
+	if (!table_begin(&t, "threads", thread_columns, 9, &options))
 		return;
 	heading("Threads");
 	json_array_foreach(list, i, thread) {
@@ -266,9 +302,10 @@ static void draw_threads(const json_t *list)
 		table_text(&t, line, 4, json_is_true(json_object_get(thread, "in_transaction")) ? "yes"
 												 : "");
 		table_text(&t, line, 5, join_locks(thread, text, sizeof text));
+		table_text(&t, line, 6, join_shares(thread, text, sizeof text));
 		snprintf(text, sizeof text, "+0x%" PRIx64, get(thread, "waits_for"));
-		table_text(&t, line, 6, get(thread, "waits_for") ? text : "");
-		table_number(&t, line, 7, get(thread, "pages"));
+		table_text(&t, line, 7, get(thread, "waits_for") ? text : "");
+		table_number(&t, line, 8, get(thread, "pages"));
 	}
 	table_end(&t);
 }

@@ -47,8 +47,10 @@ enum {
 	X(EUCLEAN, "the contents contradict themselves: run dure check")                          \
 	X(EMSGSIZE, "the buffer is too small, or the value is too big")                           \
 	X(ESHUTDOWN, "it has been shut: nothing is sent any more, and nothing is left")            \
+	X(EOVERFLOW, "a count would become larger than it can be")                                \
+	X(ERANGE, "there are not so many of what is to be given away")                            \
 	X(E2BIG, "the options have fields that this library does not know")                       \
-	X(ENOLCK, "one thread holds more locks than a lane can record")                           \
+	X(ENOLCK, "one thread holds more locks, or shares of them, than a lane can record")       \
 	X(EUSERS, "all places for processes or threads in the segment are taken")                 \
 	X(EFBIG, "the segment would have to grow beyond its maximum")                             \
 	X(ECANCELED, "the transaction was already doomed by an earlier failure")                  \

@@ -47,6 +47,19 @@ DURE_API int dure_segment_check(dure_segment *segment, struct dure_check *ret,
 				void (*visit)(const struct dure_finding *finding, void *context),
 				void *context);
 
+enum dure_share_kind {
+	DURE_SHARE_READS = 1,		/* under a dure_rwlock */
+	DURE_SHARE_UNITS = 2,		/* of a dure_semaphore, not posted yet */
+	DURE_SHARE_MEMBER = 3,		/* of something that counts its members */
+};
+
+/* What a thread has of a lock that several can have at once. */
+struct dure_thread_share {
+	dure_ref lock;
+	uint32_t kind;			/* enum dure_share_kind */
+	uint32_t units;
+};
+
 struct dure_thread_info {
 	size_t sz;
 	uint32_t lane;
@@ -61,6 +74,9 @@ struct dure_thread_info {
 	dure_ref locks[16];		/* the first of those it holds */
 	uint64_t pages;			/* of the heap it owns */
 	uint64_t attached_ns;		/* wall clock */
+	uint32_t share_count;		/* locks it shares with others */
+	uint32_t reserved2;
+	struct dure_thread_share shares[16];	/* the first of them */
 };
 
 /* dure_thread_list - the threads attached now. Returns 0, or what visit returned; -ESTALE */

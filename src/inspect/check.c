@@ -121,6 +121,7 @@ static void check_free_lane(struct durei_check *check, unsigned id, const struct
 	for (unsigned i = 0; i < DL_CLAIM_WORDS; i++)
 		if (cell64_load_acq(&lane->claims[i]))
 			DAMAGED(check, "LANE5", at, "lane %u is free, and claims pages", id);
+	durei_check_shares(check, id, true);
 }
 
 static void check_held(struct durei_check *check, unsigned id, const struct dl_lane *lane)
@@ -154,6 +155,7 @@ static void check_used_lane(struct durei_check *check, unsigned id, const struct
 	if (log != DL_LOG_IDLE)
 		check->has_open_log = true;
 	check_held(check, id, lane);
+	durei_check_shares(check, id, false);
 	if (durei_lane_liveness(check->seg, (uint16_t)id, status) == DUREI_DEAD) {
 		check->sums.dead_threads++;
 		MENDABLE(check, "REC1", at, "thread %u (lane %u) is dead%s: whoever needs what it held "
@@ -269,6 +271,7 @@ static void fill_thread(dure_segment *seg, unsigned id, uint64_t status,
 	};
 	for (uint32_t i = 0; i < held && i < 16; i++)
 		ret->locks[i].offset = cell64_load_acq(&lane->held[i]) & DL_HELD_OFFSET_MASK;
+	durei_see_shares(seg, id, ret);
 }
 
 int dure_thread_list(dure_segment *segment,

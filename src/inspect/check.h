@@ -34,6 +34,7 @@ void durei_check_report(struct durei_check *check, enum dure_finding_grade grade
 
 void durei_check_lanes(struct durei_check *check);
 void durei_check_pages(struct durei_check *check);
+void durei_check_shares(struct durei_check *check, unsigned lane, bool is_free);
 void durei_check_objects(struct durei_check *check);
 void durei_check_queue(struct durei_check *check, const struct dl_queue_place *place);
 
@@ -50,6 +51,9 @@ struct durei_seen_block {
 };
 /* False: no block begins at offset. */
 bool durei_see_block(dure_segment *seg, uint64_t offset, struct durei_seen_block *ret);
+
+/* Fills in shares and share_count, which are 0. */
+void durei_see_shares(dure_segment *seg, unsigned lane, struct dure_thread_info *ret);
 
 uint64_t durei_seen_status(const dure_segment *seg, unsigned lane);
 

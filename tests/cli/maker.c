@@ -8,6 +8,8 @@
  *	maker left NAME			the same as posix, but nobody stays
  *	maker holder NAME		posix, and its maker holds a lock in a transaction, for which
  *					a thread of its own waits
+ *	maker sharer NAME		posix, and its maker reads under a lock and has three units
+ *					of a semaphore
  *	maker dead NAME			posix, and a participant was killed with a lock and reserved
  *					blocks
  *
@@ -26,6 +28,11 @@
 struct shop {
 	dure_mutex lock;
 	uint64_t stock;
+};
+
+struct hall {
+	dure_rwlock lock;
+	dure_semaphore semaphore;
 };
 
 struct point {
@@ -118,6 +125,16 @@ static void hold_and_be_waited_for(void)
 	exit(1);
 }
 
+static void share(void)
+{
+	struct hall *hall;
+
+	must(dure_object_construct(seg, "hall", DURE_TYPE(struct hall), 1, NULL, NULL, (void **)&hall));
+	must(dure_semaphore_post(seg, &hall->semaphore, 5));
+	must(dure_rwlock_lock(seg, &hall->lock, DURE_SHARED, 0));
+	must(dure_semaphore_take(seg, &hall->semaphore, 3, 0, 0));
+}
+
 static pid_t let_one_die(void)
 {
 	void *blocks[10];
@@ -138,7 +155,7 @@ int main(int argc, char **argv)
 	pid_t pid = getpid();
 
 	if (argc != 3) {
-		fputs("usage: maker posix|process|file|sysv|left|holder|dead NAME\n", stderr);
+		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|dead NAME\n", stderr);
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -146,6 +163,8 @@ int main(int argc, char **argv)
 	furnish();
 	if (strcmp(argv[1], "holder") == 0)
 		hold_and_be_waited_for();
+	if (strcmp(argv[1], "sharer") == 0)
+		share();
 	if (strcmp(argv[1], "dead") == 0)
 		pid = let_one_die();
 	printf("ready %d\n", (int)pid);
@@ -153,7 +172,7 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "left") != 0)
 		while (getchar() != EOF)
 			;
-	if (strcmp(argv[1], "holder") == 0)
+	if (strcmp(argv[1], "holder") == 0 || strcmp(argv[1], "sharer") == 0)
 		_exit(0);
 	must(dure_segment_close(seg));
 	return 0;

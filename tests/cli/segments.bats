@@ -127,6 +127,18 @@ load setup
 	printf '%s\n' "$output" | grep -qE "^ +[0-9]+ +$pid +[0-9]+ attached +yes +\+0x[0-9a-f]+ +[0-9]+$"
 }
 
+@test "show tells who shares a lock, and who has units" {
+	make sharer "$N"
+	run -0 "$DURE" show --json "$N"
+	printf '%s' "$output" | jq -e --argjson p "$pid" '
+		(.objects[] | select(.name == "hall") | .ref) as $hall |
+		(.threads[] | select(.thread == $p) | .locks == [] and .shares == [
+			{ "lock": $hall, "kind": "reads", "units": 1 },
+			{ "lock": ($hall + 16), "kind": "units", "units": 3 }])'
+	run -0 "$DURE" show "$N"
+	printf '%s\n' "$output" | grep -qE "\+0x[0-9a-f]+ reads, \+0x[0-9a-f]+ 3 units"
+}
+
 @test "check: 0 when clean, in use or not" {
 	make posix "$N"
 	run -0 "$DURE" check "$N"

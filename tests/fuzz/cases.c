@@ -33,6 +33,8 @@ static const uint8_t script[] = {
 	4 | 7 << 3, 5,			/* ... many new keys, so that tables grow */
 	5 | 6 << 3, 0, 0, 0,		/* commit */
 	6, 0, 6 | 2 << 3, 0, 6, 2,	/* lock, unlock, lock */
+	6 | 16 << 3, 0, 4, 6 | 16 << 3, 0, 13,	/* share, take a unit; change up, keep none */
+	6 | 16 << 3, 0, 8, 6 | 16 << 3, 0, 6,	/* upgradable, two units; post one */
 	7 | 2 << 3,			/* trim */
 	7 | 3 << 3, 0, 0, 1,		/* grow */
 	7 | 6 << 3,			/* leave, and come back */

@@ -237,12 +237,42 @@ static void in_transaction(struct run *run, uint8_t call)
 	}
 }
 
+/* call: what 2 bits | mode or units 2 bits | for good 1 bit */
+static void use_shared_locks(struct run *run, unsigned call)
+{
+	dure_rwlock *rwlock = &run->places->rwlock;
+	dure_semaphore *semaphore = &run->places->semaphore;
+	enum dure_lock_mode mode = (enum dure_lock_mode)(call >> 2 & 3);
+
+	switch (call & 3) {
+	case 0:
+		(void)dure_rwlock_lock(run->segment, rwlock, mode, 0);
+		(void)dure_semaphore_take(run->segment, semaphore, mode, call >> 4 & 1, 0);
+		break;
+	case 1:
+		(void)dure_rwlock_change(run->segment, rwlock, mode, 0);
+		(void)dure_semaphore_keep(run->segment, semaphore, mode);
+		break;
+	case 2:
+		(void)dure_rwlock_mark_consistent(run->segment, rwlock);
+		(void)dure_semaphore_post(run->segment, semaphore, mode);
+		break;
+	default:
+		(void)dure_rwlock_unlock(run->segment, rwlock);
+		break;
+	}
+}
+
 static void use_locks(struct run *run, uint8_t call)
 {
 	dure_mutex *lock = a_lock(run);
 
 	if (!lock)
 		return;
+	if (call >= 16) {
+		use_shared_locks(run, script_byte(&run->script));
+		return;
+	}
 	switch (call % 5) {
 	case 0:
 	case 1:

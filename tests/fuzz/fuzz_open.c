@@ -36,6 +36,14 @@ struct opening {
 	dure_segment *segment;		/* NULL: it could not be opened, or is closed */
 };
 
+static void give_units_back(struct run *run)
+{
+	struct dure_semaphore_info info = { .sz = sizeof info };
+
+	if (dure_semaphore_info(run->segment, &run->places->semaphore, &info) == 0 && info.own)
+		(void)dure_semaphore_keep(run->segment, &run->places->semaphore, info.own);
+}
+
 static void leave(struct run *run)
 {
 	if (run->tx)
@@ -44,6 +52,11 @@ static void leave(struct run *run)
 		for (unsigned depth = 0; depth < CALLS_MAX; depth++)
 			if (dure_mutex_unlock(run->segment, &run->places->locks[i]) < 0)
 				break;
+	for (unsigned depth = 0; run->places && depth < CALLS_MAX; depth++)
+		if (dure_rwlock_unlock(run->segment, &run->places->rwlock) < 0)
+			break;
+	if (run->places)
+		give_units_back(run);
 	dure_map_close(run->map);
 	dure_map_close(run->wide);
 }

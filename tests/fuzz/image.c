@@ -67,6 +67,7 @@ static void find_tables(struct image *image, const struct dl_super *s)
 	for (uint32_t i = 1; i < s->lane_count; i++) {
 		uint64_t lane = s->lanes_offset + (uint64_t)i * DL_LANE_BYTES;
 		add_words(image, SPOT_LANE, lane + 64, 256);
+		add_words(image, SPOT_LANE, lane + offsetof(struct dl_lane, shares), 64);
 		add_words(image, SPOT_LOG, lane + offsetof(struct dl_lane, log), 512);
 	}
 	add_words(image, SPOT_DATA, s->data_offset, image->file_bytes - s->data_offset);

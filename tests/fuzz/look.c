@@ -114,11 +114,19 @@ static void read_maps(struct run *run)
 	}
 }
 
+static int see_holder(enum dure_lock_mode mode, const struct dure_participant *holder,
+		      void *context)
+{
+	touch(context, holder, sizeof *holder);
+	return mode == 0;
+}
+
 void read_all(struct run *run)
 {
 	struct dure_segment_info info = { .sz = sizeof info };
 	struct dure_heap_info heap = { .sz = sizeof heap };
 	struct dure_participant holder = { .sz = sizeof holder };
+	struct dure_semaphore_info semaphore = { .sz = sizeof semaphore };
 	uint64_t count;
 	void *p;
 
@@ -140,6 +148,10 @@ void read_all(struct run *run)
 		run->places = p;
 	for (unsigned i = 0; run->places && i < 4; i++)
 		(void)dure_mutex_holder(run->segment, &run->places->locks[i], &holder);
+	if (run->places) {
+		(void)dure_semaphore_info(run->segment, &run->places->semaphore, &semaphore);
+		(void)dure_rwlock_holders(run->segment, &run->places->rwlock, see_holder, run);
+	}
 	for (unsigned i = 0; run->places && i < 8; i++) {
 		size_t bytes;
 		p = dure_ref_get(run->segment, dure_ref_load(&run->places->refs[i]), 8);

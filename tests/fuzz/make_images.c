@@ -251,15 +251,19 @@ static void *hold(void *argument)
 	void *block;
 
 	MUST(dure_mutex_lock(h->segment, &h->places->locks[2], 0));
+	MUST(dure_rwlock_lock(h->segment, &h->places->rwlock, DURE_SHARED, 0));
+	MUST(dure_semaphore_take(h->segment, &h->places->semaphore, 2, 0, 0));
 	MUST(dure_block_reserve(h->segment, 32, 0, &block));
 	MUST(dure_block_keep(h->segment, block));
 	pthread_barrier_wait(&h->held);
 	pthread_barrier_wait(&h->kept);
 	MUST(dure_mutex_unlock(h->segment, &h->places->locks[2]));
+	MUST(dure_rwlock_unlock(h->segment, &h->places->rwlock));
+	MUST(dure_semaphore_post(h->segment, &h->places->semaphore, 2));
 	return NULL;
 }
 
-/* Two threads with locks, one of them recursive, one abandoned. */
+/* Two threads with locks, one of them recursive, one abandoned, and two that they share. */
 static void held_locks(void)
 {
 	struct holder h;
@@ -274,6 +278,10 @@ static void held_locks(void)
 	MUST(dure_mutex_lock(h.segment, &h.places->locks[1], 0));
 	MUST(dure_mutex_lock(h.segment, &h.places->locks[3], 0));
 	MUST(dure_mutex_abandon(h.segment, &h.places->locks[3]));
+	MUST(dure_semaphore_init(h.segment, &h.places->semaphore, 6));
+	MUST(dure_semaphore_take(h.segment, &h.places->semaphore, 3, 0, 0));
+	MUST(dure_rwlock_init(h.segment, &h.places->rwlock));
+	MUST(dure_rwlock_lock(h.segment, &h.places->rwlock, DURE_UPGRADABLE, 0));
 	pthread_barrier_init(&h.held, NULL, 2);
 	pthread_barrier_init(&h.kept, NULL, 2);
 	if (pthread_create(&thread, NULL, hold, &h))
@@ -285,6 +293,8 @@ static void held_locks(void)
 	MUST(dure_mutex_unlock(h.segment, &h.places->locks[1]));
 	MUST(dure_mutex_unlock(h.segment, &h.places->locks[1]));
 	MUST(dure_mutex_unlock(h.segment, &h.places->locks[0]));
+	MUST(dure_semaphore_post(h.segment, &h.places->semaphore, 3));
+	MUST(dure_rwlock_unlock(h.segment, &h.places->rwlock));
 	MUST(dure_segment_close(h.segment));
 	free(buffer);
 }

@@ -15,6 +15,8 @@ enum { HELD_MAX = 8, CALLS_MAX = 96, SEGMENT_BYTES_MAX = 1 << 20 };
 struct places {
 	dure_mutex locks[4];
 	dure_ref refs[8];
+	dure_rwlock rwlock;
+	dure_semaphore semaphore;
 };
 
 struct node {

@@ -218,6 +218,12 @@ static int count_object(const struct dure_object_info *info, void *context)
 	return 0;
 }
 
+static void show_finding(const struct dure_finding *finding, void *context)
+{
+	(void)context;
+	printf("[%s] +%#llx %s\n", finding->rule, (unsigned long long)finding->offset, finding->text);
+}
+
 /* Undamaged, an image is a segment. */
 static int image_is_good(unsigned number)
 {
@@ -233,7 +239,7 @@ static int image_is_good(unsigned number)
 	memcpy(o.buffer, image->bytes, image->max_bytes);
 	r = dure_segment_open(NULL, DURE_OPEN, &o, &segment);
 	if (r >= 0) {
-		r = dure_segment_check(segment, NULL, NULL, NULL) ? -1 : 0;
+		r = dure_segment_check(segment, NULL, show_finding, NULL) ? -1 : 0;
 		if (r == 0)
 			r = dure_object_list(segment, count_object, &objects);
 		dure_segment_close(segment);
