@@ -117,7 +117,7 @@ struct dl_state {
 	_Alignas(64) struct cell64 is_clean;
 	struct cell64 boot_low;		/* the boot id, in two words */
 	struct cell64 boot_high;
-	struct cell64 checkpoint_serial;
+	uint64_t reserved;
 };
 
 static_assert(sizeof(struct dl_state) == 5 * 64, "five cache lines");
