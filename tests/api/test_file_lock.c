@@ -440,7 +440,7 @@ static bool goes_on_at_once(const char *what, int64_t timeout_ns, int waited_ms)
 /* Not late each time: others may have kept the processors from us. */
 static void goes_on(const char *what, int64_t timeout_ns, int waited_ms)
 {
-	for (int attempts = 0; attempts < 3; attempts++)
+	for (int attempts = 0; attempts < 5; attempts++)
 		if (goes_on_at_once(what, timeout_ns, waited_ms))
 			return;
 	fail_msg("%s: who waits for the dead goes on too late, each time", what);

@@ -262,6 +262,36 @@ static enum verdict judge_removed(struct place *p)
 	return judge_created(p) == BEFORE ? AFTER : WRONG;
 }
 
+/* -- files to be locked ------------------------------------------------------------------ */
+
+/* killed with the lock held, too */
+static void run_make_lock_file(struct place *p)
+{
+	struct dure_file_options options = { .sz = sizeof options, .mode = 0640 };
+	dure_file *file;
+
+	umask(077);
+	must(dure_file_open(p->file, DURE_CREATE, &options, &file), "make a file to lock");
+	must(dure_file_lock(file, 0, 0, DURE_EXCLUSIVE, 0), "lock it");
+	must(dure_file_close(file), "close it");
+}
+
+static enum verdict judge_lock_file(struct place *p)
+{
+	struct stat st;
+	dure_file *file;
+	bool exists = stat(p->file, &st) == 0;
+	int r = dure_file_open(p->file, DURE_CREATE | DURE_OPEN, NULL, &file);
+
+	must(r, "survivor: open or make the file");
+	if ((r == DURE_CREATED) != !exists || (exists && (st.st_mode & 07777) != 0640))
+		return WRONG;
+	must(dure_file_lock(file, 0, 0, DURE_EXCLUSIVE, 0), "survivor: lock it");
+	must(dure_file_close(file), "survivor: close it");
+	unlink(p->file);
+	return exists ? AFTER : BEFORE;
+}
+
 /* -- copies ------------------------------------------------------------------------------ */
 
 static struct dure_segment_options file_options(void)
@@ -407,6 +437,8 @@ static const struct victim_case cases[] = {
 	  enter_open, run_checkpoint, judge_checkpoint },
 	{ "restore", OPEN, DURE_BACKING_FILE, 0, prepare_rebooted, NULL, run_restore,
 	  judge_restored },
+	{ "make_lock_file", "dure_file_open", DURE_BACKING_FILE, 0, prepare_nothing, NULL,
+	  run_make_lock_file, judge_lock_file },
 };
 
 /* -- the place --------------------------------------------------------------------------- */
