@@ -197,7 +197,7 @@ static int new_file(const char *name, struct dure_file **ret)
 }
 
 /* Gives the handle what was opened, facts included; frees it when that is of no use. */
-static int adopt(struct dure_file *file, int fd, uint32_t flags, bool created)
+static int adopt(struct dure_file *file, int fd, uint32_t flags, bool had_name)
 {
 	int r = 0;
 
@@ -210,7 +210,7 @@ static int adopt(struct dure_file *file, int fd, uint32_t flags, bool created)
 		free_file(file);
 		return r;
 	}
-	file->had_name = created || file->facts.links > 0;
+	file->had_name = had_name;
 	file->is_read_only = flags & DURE_READ_ONLY;
 	pthread_mutex_init(&file->mutex, NULL);
 	return 0;
@@ -249,7 +249,8 @@ int dure_file_open(const char *path, uint32_t flags, const struct dure_file_opti
 	if (r < 0)
 		return r;
 	r = open_or_make(file, flags, o.mode ? o.mode : 0600, &created);
-	r = adopt(file, r, flags, created);
+	/* also when it has lost its name since: then the first lock says so */
+	r = adopt(file, r, flags, true);
 	if (r < 0)
 		return r;
 	*ret = file;
@@ -275,7 +276,7 @@ int dure_file_open_fd(int fd, uint32_t flags, dure_file **ret)
 		r = -ENXIO;
 	if (r == 0)
 		r = durei_file_reopen(fd, open_flags(flags));
-	r = adopt(file, r, flags, false);
+	r = adopt(file, r, flags, file->facts.links > 0);
 	if (r == 0)
 		*ret = file;
 	return r;

@@ -346,6 +346,40 @@ static void a_removed_file_is_worth_no_lock(void **state)
 	T_OK(dure_file_close(b));
 }
 
+/* Whoever holds it removes it: with each removal the others lock another file. One holder. */
+static void a_file_removed_by_its_holders_has_one_at_a_time(void **state)
+{
+	enum { CHILDREN = 4, ROUNDS = 400 };
+	pid_t pids[CHILDREN];
+	int *holders = mmap(NULL, sizeof *holders, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_ptr_not_equal(holders, MAP_FAILED);
+	for (int i = 0; i < CHILDREN; i++) {
+		pids[i] = t_fork();
+		for (int round = 0; pids[i] == 0 && round < ROUNDS;) {
+			dure_file *mine;
+			T_IN_CHILD(dure_file_open(other, DURE_CREATE | DURE_OPEN, NULL, &mine) >= 0);
+			int r = dure_file_lock(mine, 0, 0, DURE_EXCLUSIVE,
+					       round % 2 ? DURE_FOREVER : DURE_S(20));
+			T_IN_CHILD(r == 0 || r == -ESTALE);
+			if (r == 0) {
+				T_IN_CHILD(__atomic_add_fetch(holders, 1, __ATOMIC_SEQ_CST) == 1);
+				T_IN_CHILD(__atomic_sub_fetch(holders, 1, __ATOMIC_SEQ_CST) == 0);
+				T_IN_CHILD(unlink(other) == 0);		/* from here on, another's */
+				round++;
+			}
+			T_IN_CHILD(dure_file_close(mine) == 0);
+		}
+		if (pids[i] == 0)
+			_exit(0);
+	}
+	for (int i = 0; i < CHILDREN; i++)
+		t_join(pids[i]);
+	munmap(holders, sizeof *holders);
+}
+
 /* -- waiting ----------------------------------------------------------------------------- */
 
 static void timeouts_are_kept(void **state)
@@ -814,6 +848,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_without_a_name_can_be_locked, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_removed_file_is_worth_no_lock, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_removed_by_its_holders_has_one_at_a_time, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(timeouts_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(waiters_of_the_dead_go_on, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stopped_holder_is_alive, setup, teardown),
