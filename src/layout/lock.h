@@ -71,10 +71,13 @@ struct dl_barrier {
 					   in dl_semaphore */
 	struct cell32 guard;		/* of the end of a phase; as in dl_mutex */
 	struct cell32 phase;
-	uint32_t members;		/* that must have joined before the first phase ends */
+	struct cell32 members;		/* that must have joined before the first phase ends */
 	uint32_t kind;
-	uint64_t reserved;
+	struct cell64 leaving;		/* 0, or DL_BARRIER_LEAVING | members << 32 | value of joined,
+					   as they are when the one who is leaving has left */
 };
+
+#define DL_BARRIER_LEAVING (UINT64_C(1) << 63)
 
 static_assert(sizeof(struct dl_barrier) == 32, "as dure_barrier");
 

@@ -11,7 +11,13 @@
  * Rules    [BARRIER1] a share's units are 1 after << 32, and below them 0, or that it has
  *                     arrived, and in which phase
  *          [BARRIER2] a phase ends by one store into `phase`, under `guard`
+ *          [BARRIER3] who leaves changes `joined` and `members`; `leaving` says beforehand what
+ *                     they will be, and who has `guard` next finishes it
  * Death    joining: share.c, as taking a unit; the share goes, `joined` stays: a dead member
+ *          leaving, after step
+ *          1 leaving                    a member           the next under guard forgets it
+ *          2 joined                     too many members   the next under guard [BARRIER3]
+ *          3 members                    leaving            the next under guard repeats it
  *          arrived                      a share            share.c: it goes, sleepers look again
  *          phase ended, nobody woken    sleepers           they look again [WAIT2]
  *          under guard                  a CLEAN lock       held.c
@@ -77,7 +83,7 @@ int dure_barrier_init(dure_segment *segment, dure_barrier *barrier, uint32_t mem
 	if (members == 0 || members > MEMBERS_MAX)
 		return durei_error(EINVAL, "a barrier has 1 to %d members, not %u", MEMBERS_MAX, members);
 	memset(b, 0, sizeof *b);
-	b->members = members;
+	cell32_store_rel(&b->members, members);
 	b->kind = DL_LOCK_IS_BARRIER;
 	return 0;
 }
@@ -87,7 +93,7 @@ int dure_barrier_init(dure_segment *segment, dure_barrier *barrier, uint32_t mem
 struct census {
 	dure_segment *seg;
 	uint64_t arrived_now;		/* what the units of one say who has arrived in this phase */
-	uint32_t present, arrived;
+	uint32_t present, arrived, dead;
 	struct durei_sharers awaited;
 };
 
@@ -105,16 +111,9 @@ static void count_member(struct dl_share *share, uint64_t what, void *context)
 		census->arrived++;
 		return;
 	}
+	/* nobody goes on before all have come: so those there is no room for are looked at later */
 	if (awaited->count < sizeof awaited->lanes / sizeof *awaited->lanes)
-		awaited->lanes[awaited->count] = lane;
-	awaited->count++;
-}
-
-static void take_census(dure_segment *seg, const struct dl_barrier *b, uint32_t phase,
-			struct census *ret)
-{
-	*ret = (struct census){ .seg = seg, .arrived_now = ARRIVED | phase };
-	durei_share_each(seg, durei_offset(seg, b), DL_SHARE_MEMBER, MEMBER, count_member, ret);
+		awaited->lanes[awaited->count++] = lane;
 }
 
 static uint32_t joined(const struct dl_barrier *b)
@@ -122,20 +121,39 @@ static uint32_t joined(const struct dl_barrier *b)
 	return (uint32_t)(cell64_load_acq(&b->joined) & DL_SEMAPHORE_MAX);
 }
 
-static uint32_t dead_of(const struct dl_barrier *b, const struct census *census)
+/* Exact under guard; else somebody may join or leave meanwhile. */
+static void take_census(dure_segment *seg, const struct dl_barrier *b, uint32_t phase,
+			struct census *ret)
 {
 	uint32_t all = joined(b);
 
-	return all > census->present ? all - census->present : 0;
+	*ret = (struct census){ .seg = seg, .arrived_now = ARRIVED | phase };
+	durei_share_each(seg, durei_offset(seg, b), DL_SHARE_MEMBER, MEMBER, count_member, ret);
+	ret->dead = all > ret->present ? all - ret->present : 0;
 }
 
 /* -- under guard ------------------------------------------------------------------------- */
+
+/* [BARRIER3] */
+static void finish_leaving(struct dl_barrier *b)
+{
+	uint64_t leaving = cell64_load_acq(&b->leaving);
+
+	if (__builtin_expect(!leaving, 1))
+		return;
+	if (joined(b) == (leaving & DL_SEMAPHORE_MAX))
+		cell32_store_rel(&b->members, (uint32_t)(leaving >> 32) & MEMBERS_MAX);	/* step 3 */
+	cell64_store_rel(&b->leaving, 0);
+}
 
 static int take_guard(const struct call *c)
 {
 	int r = durei_word_take(c->lane, &c->barrier->guard, DL_HELD_CLEAN, 0, DURE_FOREVER);
 
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	finish_leaving(c->barrier);
+	return 0;
 }
 
 static void free_guard(const struct call *c)
@@ -146,13 +164,13 @@ static void free_guard(const struct call *c)
 		durei_word_free(c->lane, &c->barrier->guard, index);
 }
 
-/* Ends the phase if all have arrived who live; else tells who is awaited. [BARRIER2] */
-static bool end_phase(const struct call *c, uint32_t phase, struct census *census)
+/* Ends the phase if all have arrived who live. [BARRIER2] */
+static bool end_phase(const struct call *c, uint32_t phase, const struct census *census)
 {
 	struct dl_barrier *b = c->barrier;
 
-	take_census(c->lane->seg, b, phase, census);
-	if (census->arrived < census->present || (phase == 0 && joined(b) < b->members))
+	if (census->arrived < census->present ||
+	    (phase == 0 && joined(b) < cell32_load_acq(&b->members)))
 		return false;
 	cell32_store_rel(&b->phase, phase < PHASE_MASK ? phase + 1 : 1);
 	durei_wake(&b->phase, UINT32_MAX >> 1);
@@ -203,6 +221,20 @@ static int no_member(const struct call *c)
 			   (unsigned long long)c->offset);
 }
 
+/* Before the first phase has ended one fewer must have joined, too. */
+static void leave(const struct call *c)
+{
+	struct dl_barrier *b = c->barrier;
+	uint32_t members = cell32_load_acq(&b->members);
+
+	cell64_store_rel(&b->leaving, DL_BARRIER_LEAVING | (joined(b) - 1) |
+				      (uint64_t)(members ? members - 1 : 0) << 32);	/* step 1 */
+	change_joined(c, -1);								/* step 2 */
+	finish_leaving(b);
+	durei_share_release(c->lane, c->share);
+	durei_wake(&b->phase, UINT32_MAX >> 1);
+}
+
 int dure_barrier_leave(dure_segment *segment, dure_barrier *barrier)
 {
 	struct call c = { 0 };
@@ -212,36 +244,34 @@ int dure_barrier_leave(dure_segment *segment, dure_barrier *barrier)
 		r = c.share ? take_guard(&c) : no_member(&c);
 	if (r < 0)
 		return r;
-	if (c.barrier->members)		/* the first phase does not wait for us either */
-		c.barrier->members--;
-	change_joined(&c, -1);
-	durei_share_release(c.lane, c.share);
-	durei_wake(&c.barrier->phase, UINT32_MAX >> 1);
+	leave(&c);
 	free_guard(&c);
 	return 0;
 }
 
 /* -- waiting ----------------------------------------------------------------------------- */
 
-/* Has the phase ended? The awaited are in *ret_census. 1, 0, or a reason why not. */
+/* Has the phase ended? Who is awaited, and how many died, is in *ret_census. 1, 0, or -errno */
 static int look(const struct call *c, uint32_t phase, struct census *ret_census)
 {
 	int r = take_guard(c);
 
 	if (r < 0)
 		return r;
+	take_census(c->lane->seg, c->barrier, phase, ret_census);
 	r = cell32_load_acq(&c->barrier->phase) != phase || end_phase(c, phase, ret_census);
 	free_guard(c);
 	return r;
 }
 
 /* The time is over: arrived no more, unless the phase has ended. */
-static int give_up(const struct call *c, uint32_t phase, int code)
+static int give_up(const struct call *c, uint32_t phase, struct census *ret_census, int code)
 {
 	int r = take_guard(c);
 
 	if (r < 0)
 		return r;
+	take_census(c->lane->seg, c->barrier, phase, ret_census);
 	if (cell32_load_acq(&c->barrier->phase) != phase)
 		r = 1;
 	else
@@ -250,20 +280,20 @@ static int give_up(const struct call *c, uint32_t phase, int code)
 	return r ? r : durei_error_plain(code);
 }
 
-static int wait_for_phase(const struct call *c, uint32_t phase, int64_t timeout_ns)
+static int wait_for_phase(const struct call *c, uint32_t phase, int64_t timeout_ns,
+			  struct census *census)
 {
 	int64_t deadline = durei_deadline(timeout_ns);
-	struct census census;
 	int r = 0;
 
-	while ((r = look(c, phase, &census)) == 0) {
-		if (timeout_ns == 0 && durei_share_recover(c->lane, &census.awaited))
+	while ((r = look(c, phase, census)) == 0) {
+		if (timeout_ns == 0 && durei_share_recover(c->lane, &census->awaited))
 			continue;
 		if (timeout_ns)
-			r = durei_wait_any(c->lane, &c->barrier->phase, phase, census.awaited.lanes,
-					   census.awaited.count, deadline);
+			r = durei_wait_any(c->lane, &c->barrier->phase, phase, census->awaited.lanes,
+					   census->awaited.count, deadline);
 		if (timeout_ns == 0 || r < 0)
-			return give_up(c, phase, timeout_ns ? ETIMEDOUT : EAGAIN);
+			return give_up(c, phase, census, timeout_ns ? ETIMEDOUT : EAGAIN);
 	}
 	return r;
 }
@@ -281,11 +311,10 @@ int dure_barrier_wait(dure_segment *segment, dure_barrier *barrier, int64_t time
 		return no_member(&c);
 	phase = cell32_load_acq(&c.barrier->phase);	/* it cannot end without us */
 	set_arrived(&c, ARRIVED | phase);
-	r = wait_for_phase(&c, phase, timeout_ns);
+	r = wait_for_phase(&c, phase, timeout_ns, &census);
 	if (r < 0)
 		return r;
-	take_census(segment, c.barrier, phase, &census);
-	return dead_of(c.barrier, &census) ? DURE_OWNER_DIED : 0;
+	return census.dead ? DURE_OWNER_DIED : 0;
 }
 
 int dure_barrier_dead(dure_segment *segment, const dure_barrier *barrier)
@@ -297,5 +326,5 @@ int dure_barrier_dead(dure_segment *segment, const dure_barrier *barrier)
 	if (!b)
 		return r < 0 ? r : -EINVAL;
 	take_census(segment, b, 0, &census);
-	return (int)dead_of(b, &census);
+	return (int)census.dead;
 }

@@ -7,7 +7,10 @@
  *          are no counts: the word grows with each signal, and who waits goes on when it is
  *          not what it was under the mutex.
  * Layout   layout/lock.h, struct dl_signal
- * Rules    signal.c
+ * Rules    signal.c; and
+ *          [CONDITION1] who waits says so, and reads the word, before he unlocks the mutex
+ *          [CONDITION2] he sleeps on a word that he has seen to be unchanged, not on whatever
+ *                       it is by then
  * Death    of a waiter: the mutex's table (held.c). Of one who signals: one cas, and [WAIT2].
  */
 #include <dure/condition.h>
@@ -23,9 +26,21 @@ int dure_condition_init(dure_segment *segment, dure_condition *condition)
 	return durei_signal_init(segment, condition, 0, 0, DL_LOCK_IS_CONDITION);
 }
 
-static bool has_changed(const struct dl_signal *s, uint32_t seen)
+static bool is_signalled(uint32_t now, uint32_t seen)
 {
-	return (cell32_load_acq(&s->word) ^ seen) & ~DL_SIGNAL_WAITED;
+	return (now ^ seen) & ~DL_SIGNAL_WAITED;
+}
+
+/* 0: there was a signal; -ETIMEDOUT */
+static int wait_for_signal(struct durei_lane *lane, struct dl_signal *s, uint32_t seen,
+			   int64_t timeout_ns, int64_t deadline)
+{
+	uint32_t now = cell32_load_acq(&s->word);
+	int r = timeout_ns ? 0 : -ETIMEDOUT;
+
+	for (; r == 0 && !is_signalled(now, seen); now = cell32_load_acq(&s->word))
+		r = durei_signal_sleep(lane, &s->word, now, deadline);		/* [CONDITION2] */
+	return is_signalled(now, seen) ? 0 : r;
 }
 
 /* The mutex can be unlocked with one call. */
@@ -46,8 +61,8 @@ int dure_condition_wait(dure_segment *segment, dure_condition *condition, dure_m
 	struct durei_lane *lane;
 	struct dl_signal *s;
 	int r = durei_signal_begin(segment, condition, DL_LOCK_IS_CONDITION, "condition", &lane, &s);
-	int waited = 0, locked;
 	int64_t deadline;
+	int waited;
 	uint32_t seen;
 
 	if (r == 0)
@@ -57,18 +72,15 @@ int dure_condition_wait(dure_segment *segment, dure_condition *condition, dure_m
 	deadline = durei_deadline(timeout_ns);
 	seen = cell32_load_acq(&s->word);
 	while (!(seen & DL_SIGNAL_WAITED) && !cell32_cas(&s->word, &seen, seen | DL_SIGNAL_WAITED))
-		;
+		;							/* [CONDITION1] */
 	r = dure_mutex_unlock(segment, mutex);
 	if (r < 0)
 		return r;
-	while (waited == 0 && !has_changed(s, seen))
-		waited = timeout_ns ? durei_signal_sleep(lane, &s->word, cell32_load_acq(&s->word),
-							 deadline)
-				    : -ETIMEDOUT;
-	locked = dure_mutex_lock(segment, mutex, DURE_FOREVER);
-	if (locked != 0)
-		return locked;
-	return has_changed(s, seen) || waited == 0 ? 0 : durei_error_plain(ETIMEDOUT);
+	waited = wait_for_signal(lane, s, seen, timeout_ns, deadline);
+	r = dure_mutex_lock(segment, mutex, DURE_FOREVER);
+	if (r != 0)
+		return r;
+	return waited == 0 ? 0 : durei_error_plain(ETIMEDOUT);
 }
 
 int dure_condition_signal(dure_segment *segment, dure_condition *condition)

@@ -138,6 +138,41 @@ static void who_arrived_and_died_is_not_waited_for(void **state)
 	T_OK(dure_barrier_leave(seg, &root->barrier));
 }
 
+/* -- more members than one waits for at once --------------------------------------------- */
+
+enum { CROWD = 100 };
+
+static void *arrive_late(void *unused)
+{
+	(void)unused;
+	T_IN_CHILD(dure_barrier_join(seg, &root->barrier) == 0);
+	__atomic_add_fetch(&root->waiting, 1, __ATOMIC_RELEASE);
+	for (int i = 0; i < 10000 && !__atomic_load_n(&root->told, __ATOMIC_ACQUIRE); i++)
+		t_sleep_ms(1);
+	T_IN_CHILD(dure_barrier_wait(seg, &root->barrier, DURE_S(20)) == 0);
+	T_IN_CHILD(dure_barrier_leave(seg, &root->barrier) == 0);
+	return NULL;
+}
+
+static void a_crowd_is_waited_for(void **state)
+{
+	pthread_t threads[CROWD];
+
+	(void)state;
+	begin(CROWD + 1);
+	for (int i = 0; i < CROWD; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, arrive_late, NULL), 0);
+	await_waiting(CROWD);
+	T_OK(dure_barrier_join(seg, &root->barrier));
+	T_IS(dure_barrier_wait(seg, &root->barrier, DURE_MS(30)), -ETIMEDOUT);
+	__atomic_store_n(&root->told, 1, __ATOMIC_RELEASE);
+	T_IS(dure_barrier_wait(seg, &root->barrier, DURE_S(20)), 0);
+	T_OK(dure_barrier_leave(seg, &root->barrier));
+	for (int i = 0; i < CROWD; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	T_IS(dure_barrier_dead(seg, &root->barrier), 0);
+}
+
 static void misuse_is_refused(void **state)
 {
 	dure_barrier local = { { 0 } };
@@ -162,6 +197,7 @@ int main(void)
 		cmocka_unit_test(misuse_is_refused),
 		cmocka_unit_test(phases_keep_together),
 		cmocka_unit_test(the_dead_are_reported_and_not_waited_for),
+		cmocka_unit_test(a_crowd_is_waited_for),
 		cmocka_unit_test(who_arrived_and_died_is_not_waited_for),
 	};
 

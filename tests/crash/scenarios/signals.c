@@ -192,6 +192,19 @@ static void prepare_member(struct world *w)
 	run_join(w);
 }
 
+/* one member, of so many that the first phase waits for */
+static void prepare_one_of_two(struct world *w)
+{
+	must(dure_barrier_init(w->seg, &w->root->barrier, 2), "barrier_init");
+	run_join(w);
+}
+
+static void prepare_one_of_three(struct world *w)
+{
+	must(dure_barrier_init(w->seg, &w->root->barrier, 3), "barrier_init");
+	run_join(w);
+}
+
 static void run_leave(struct world *w)
 {
 	must(dure_barrier_leave(w->seg, &w->root->barrier), "barrier_leave");
@@ -230,6 +243,19 @@ static enum verdict judge_left(struct world *w)
 	return dead < 0 || dead > 1 ? WRONG : seen(dead == 0);
 }
 
+/* Of three one has left, or died: the first phase waits for another still. */
+static enum verdict judge_left_early(struct world *w)
+{
+	dure_barrier *barrier = &w->root->barrier;
+	int dead = dure_barrier_dead(w->seg, barrier), r;
+
+	if (dead < 0 || dead > 1 || dure_barrier_join(w->seg, barrier) < 0)
+		return WRONG;
+	r = dure_barrier_wait(w->seg, barrier, 0);
+	must(dure_barrier_leave(w->seg, barrier), "barrier_leave");
+	return r == -EAGAIN ? seen(dead == 0) : WRONG;
+}
+
 static enum verdict judge_missed(struct world *w)
 {
 	return dead_members(w) == 1 ? EITHER : WRONG;
@@ -257,6 +283,9 @@ static const struct scenario list[] = {
 	{ "barrier_init", "dure_barrier_init", prepare_nothing, run_barrier_init, nothing_to_see, 0 },
 	{ "barrier_join", "dure_barrier_join", run_barrier_init, run_join, judge_joined, 0 },
 	{ "barrier_leave", "dure_barrier_leave", prepare_member, run_leave, judge_left, 0 },
+	{ "barrier_leave_second", "dure_barrier_leave", prepare_one_of_two, run_leave, judge_left, 0 },
+	{ "barrier_leave_early", "dure_barrier_leave", prepare_one_of_three, run_leave,
+	  judge_left_early, 0 },
 	{ "barrier_wait", "dure_barrier_wait", prepare_member, run_barrier_wait, judge_missed, 0 },
 };
 
