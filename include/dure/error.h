@@ -37,6 +37,7 @@ enum {
 	X(EAGAIN, "it would have to wait, and the timeout was 0")                                 \
 	X(ETIMEDOUT, "the time was up before it could be done")                                   \
 	X(EBUSY, "it is in use")                                                                  \
+	X(EALREADY, "the caller is a member already")                                             \
 	X(EPERM, "the caller does not hold, or does not own, what this needs")                    \
 	X(EACCES, "the file permissions do not allow it")                                         \
 	X(EROFS, "the segment or the file is open for reading only")                              \

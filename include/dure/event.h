@@ -20,16 +20,14 @@
 
 DURE_BEGIN
 
-#if defined(__cplusplus)
-#define DURE_SIGNAL_WORDS alignas(8) uint64_t opaque[2]
-#else
-#define DURE_SIGNAL_WORDS _Alignas(8) uint64_t opaque[2]
-#endif
-
 /* -- events ------------------------------------------------------------------------------ */
 
 typedef struct dure_event {
-	DURE_SIGNAL_WORDS;
+#if defined(__cplusplus)
+	alignas(8) uint64_t opaque[2];	/* 32- and 64-bit programs agree */
+#else
+	_Alignas(8) uint64_t opaque[2];
+#endif
 } dure_event;
 
 enum { DURE_EVENT_AUTO_RESET = 1u << 0 };
@@ -63,7 +61,11 @@ DURE_API int dure_event_wait(dure_segment *segment, dure_event *event, int64_t t
 /* -- latches ----------------------------------------------------------------------------- */
 
 typedef struct dure_latch {
-	DURE_SIGNAL_WORDS;
+#if defined(__cplusplus)
+	alignas(8) uint64_t opaque[2];	/* 32- and 64-bit programs agree */
+#else
+	_Alignas(8) uint64_t opaque[2];
+#endif
 } dure_latch;
 
 /* dure_latch_init - so many are to count down; up to 2^31 - 1; zeros are an open latch.
@@ -86,7 +88,11 @@ DURE_API int dure_latch_wait(dure_segment *segment, dure_latch *latch, int64_t t
 /* -- once -------------------------------------------------------------------------------- */
 
 typedef struct dure_once {
-	DURE_SIGNAL_WORDS;
+#if defined(__cplusplus)
+	alignas(8) uint64_t opaque[2];	/* 32- and 64-bit programs agree */
+#else
+	_Alignas(8) uint64_t opaque[2];
+#endif
 } dure_once;
 
 /*
