@@ -9,6 +9,9 @@
  *          [OPEN2] a super block is checked before anything is mapped, and copied
  *          [OPEN3] what the dead predecessor in our slot left is dealt with before our
  *                  first own lane exists
+ *          [OPEN4] who joins looks, with his place taken, whether the name still leads to what
+ *                  he has found; who removes it asks for places before the name goes [CAT2].
+ *                  So nobody uses, unforced, what nobody else can find
  * Death    creating: see the death tables of the backings. Opening, after step
  *          1 find, map          nothing                         the kernel
  *          2 token              an attached slot of the dead    whoever needs what it held
@@ -28,6 +31,7 @@
 #include "segment/geometry.h"
 #include "segment/grow.h"
 #include "segment/lane.h"
+#include "segment/open.h"
 #include "segment/participant.h"
 #include "segment/recover.h"
 #include "segment/token.h"
@@ -245,7 +249,7 @@ static void abandon(dure_segment *seg, bool is_new)
 }
 
 static int create_new(const struct durei_request *request, const struct durei_backing *backing,
-		      dure_segment **ret)
+		      const struct durei_builder *builder, dure_segment **ret)
 {
 	struct dl_super plan;
 	dure_segment *seg;
@@ -259,7 +263,9 @@ static int create_new(const struct durei_request *request, const struct durei_ba
 	r = backing->make(seg, request, plan.max_bytes);
 	if (r == 0)
 		r = fill(seg, request);
-	if (r == 0) {
+	if (r == 0 && builder)
+		r = builder->build(seg, builder->context);
+	if (r >= 0) {
 		write_magic(seg);
 		r = backing->publish(seg, request);
 	}
@@ -308,11 +314,33 @@ static int join_to_look(dure_segment *seg)
 	return r;
 }
 
+/* [OPEN4] A remover who saw nobody here holds ADMIN until the name is gone. */
+static int check_name(dure_segment *seg, const struct durei_request *request)
+{
+	struct durei_file_facts facts;
+	int r;
+
+	if (!seg->backing->has_locks || seg->backing->kind == DURE_BACKING_MEMORY_FILE)
+		return 0;
+	if (durei_byte_is_locked(seg->fd, DL_LOCK_ADMIN) == 1) {
+		r = durei_admin_lock(seg->fd, seg->path);
+		if (r < 0)
+			return r;
+		durei_byte_unlock(seg->fd, DL_LOCK_ADMIN);
+	}
+	r = durei_file_stat_path(seg->path, &facts);
+	if (r == 0 && facts.device == seg->device && facts.inode == seg->inode)
+		return 0;
+	return durei_path_error(request, "open", r < 0 ? -r : ENOENT);
+}
+
 /* As a participant. 0 or DURE_RESTORED */
 static int join(dure_segment *seg, const struct durei_request *request)
 {
 	int r = durei_token_take(seg), restored = 0;
 
+	if (r == 0)
+		r = check_name(seg, request);
 	if (r < 0)
 		return r;
 	if (seg->backing->has_locks)
@@ -443,7 +471,8 @@ int durei_request_read(const char *name, uint32_t flags,
 }
 
 static int open_or_create(const char *name, uint32_t flags,
-			  const struct dure_segment_options *options, dure_segment **ret)
+			  const struct dure_segment_options *options,
+			  const struct durei_builder *builder, dure_segment **ret)
 {
 	const struct durei_backing *backing;
 	struct durei_request request;
@@ -459,7 +488,7 @@ static int open_or_create(const char *name, uint32_t flags,
 			if (r != -ENOENT || !(flags & DURE_CREATE))
 				return r;
 		}
-		r = create_new(&request, backing, ret);
+		r = create_new(&request, backing, builder, ret);
 		if (r == -EEXIST && !(flags & DURE_OPEN))
 			return durei_path_error(&request, "create", EEXIST);
 		if (r != -EEXIST)
@@ -468,17 +497,23 @@ static int open_or_create(const char *name, uint32_t flags,
 	return r;
 }
 
+int durei_segment_open(const char *name, uint32_t flags,
+		       const struct dure_segment_options *options,
+		       const struct durei_builder *builder, dure_segment **ret)
+{
+	int cancel = durei_cancel_hold();
+	int r = open_or_create(name, flags, options, builder, ret);
+
+	durei_cancel_restore(cancel);
+	return r;
+}
+
 int dure_segment_open(const char *name, uint32_t flags,
 		      const struct dure_segment_options *options, dure_segment **ret)
 {
-	int cancel, r;
-
 	if (!ret)
 		return durei_error(EINVAL, "dure_segment_open: no place for the result");
-	cancel = durei_cancel_hold();
-	r = open_or_create(name, flags, options, ret);
-	durei_cancel_restore(cancel);
-	return r;
+	return durei_segment_open(name, flags, options, NULL, ret);
 }
 
 /* -- leaving ----------------------------------------------------------------------------- */
