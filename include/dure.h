@@ -30,6 +30,7 @@
 #include <dure/mutex.h>
 #include <dure/rwlock.h>
 #include <dure/semaphore.h>
+#include <dure/named.h>
 #include <dure/object.h>
 #include <dure/queue.h>
 #include <dure/ref.h>

@@ -395,9 +395,85 @@ static enum verdict judge_restored(struct place *p)
 	return holds(p->name, &p->options, 1) ? EITHER : WRONG;
 }
 
+/* -- named locks ------------------------------------------------------------------------- */
+
+enum { UNITS = 3 };
+
+static struct dure_named_options named_options(const struct place *p)
+{
+	return (struct dure_named_options){ .sz = sizeof(struct dure_named_options),
+					    .lifetime = p->options.lifetime,
+					    .value = UNITS,
+					    .directory = p->options.directory };
+}
+
+static int open_named(struct place *p, uint32_t flags, dure_segment **ret, dure_semaphore **ret_lock)
+{
+	struct dure_named_options o = named_options(p);
+	void *lock = NULL;
+	int r = dure_named_open(DURE_NAMED_SEMAPHORE, p->name, flags, &o, ret, &lock);
+
+	*ret_lock = lock;
+	return r;
+}
+
+static void run_named_create(struct place *p)
+{
+	dure_semaphore *lock;
+
+	must(open_named(p, DURE_CREATE | DURE_OPEN, &p->seg, &lock), "named_open");
+}
+
+static void prepare_named(struct place *p)
+{
+	run_named_create(p);
+	must(dure_segment_close(p->seg), "close");
+}
+
+static void run_named_unlink(struct place *p)
+{
+	struct dure_named_options o = named_options(p);
+
+	must(dure_named_unlink(p->name, 0, &o), "named_unlink");
+}
+
+/* It is not there, or has all its units. Then it is made, if need be, and unlinked. */
+static enum verdict judge_named(struct place *p)
+{
+	bool lives_on = p->options.lifetime != DURE_LIFETIME_PROCESS, ok;
+	struct dure_named_options o = named_options(p);
+	dure_semaphore *lock;
+	dure_segment *seg;
+	int first = open_named(p, DURE_OPEN, &seg, &lock);
+
+	if (first == 0)
+		must(dure_segment_close(seg), "survivor: close");
+	else if (first != -ENOENT)
+		return WRONG;
+	must(open_named(p, DURE_CREATE | DURE_OPEN, &seg, &lock), "survivor: named_open");
+	ok = dure_semaphore_take(seg, lock, UNITS, 0, 0) == 0 &&
+	     dure_semaphore_take(seg, lock, 1, 0, 0) == -EAGAIN &&
+	     dure_semaphore_post(seg, lock, UNITS) == 0 && is_sound(seg);
+	must(dure_segment_close(seg), "survivor: close");
+	int r = dure_named_unlink(p->name, 0, &o);	/* -ENOENT: a name whose memory is gone */
+	if (r < 0 && (lives_on || r != -ENOENT))
+		return WRONG;
+	if (!ok || (first == 0 && !lives_on))
+		return WRONG;
+	return !lives_on ? EITHER : first == 0 ? AFTER : BEFORE;
+}
+
+static enum verdict judge_named_unlinked(struct place *p)
+{
+	enum verdict verdict = judge_named(p);
+
+	return verdict == BEFORE ? AFTER : verdict == AFTER ? BEFORE : verdict;
+}
+
 /* -- the table --------------------------------------------------------------------------- */
 
 #define OPEN "dure_segment_open"
+#define NAMED "dure_named_open"
 
 static const struct victim_case cases[] = {
 	{ "create_posix", OPEN, DURE_BACKING_POSIX, 0, prepare_nothing, NULL, run_create,
@@ -435,6 +511,16 @@ static const struct victim_case cases[] = {
 	  judge_cloned },
 	{ "checkpoint", "dure_segment_checkpoint", DURE_BACKING_FILE, 0, prepare_checkpointed,
 	  enter_open, run_checkpoint, judge_checkpoint },
+	{ "named_posix", NAMED, DURE_BACKING_DEFAULT, DURE_LIFETIME_KERNEL, prepare_nothing, NULL,
+	  run_named_create, judge_named },
+	{ "named_file", NAMED, DURE_BACKING_FILE, DURE_LIFETIME_FILESYSTEM, prepare_nothing, NULL,
+	  run_named_create, judge_named },
+	{ "named_process", NAMED, DURE_BACKING_DEFAULT, DURE_LIFETIME_PROCESS, prepare_nothing, NULL,
+	  run_named_create, judge_named },
+	{ "named_unlink", "dure_named_unlink", DURE_BACKING_DEFAULT, DURE_LIFETIME_KERNEL,
+	  prepare_named, NULL, run_named_unlink, judge_named_unlinked },
+	{ "named_unlink_file", "dure_named_unlink", DURE_BACKING_FILE, DURE_LIFETIME_FILESYSTEM,
+	  prepare_named, NULL, run_named_unlink, judge_named_unlinked },
 	{ "restore", OPEN, DURE_BACKING_FILE, 0, prepare_rebooted, NULL, run_restore,
 	  judge_restored },
 	{ "make_lock_file", "dure_file_open", DURE_BACKING_FILE, 0, prepare_nothing, NULL,
