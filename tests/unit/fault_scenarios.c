@@ -41,6 +41,7 @@ struct root {
 static const int open_codes[] = { OPEN_CODES, 0 };
 static const int exists_codes[] = { EINVAL, EACCES, KERNEL, 0 };
 static const int remove_codes[] = { ENOENT, EACCES, EBUSY, EPROTO, EINVAL, ENOSPC, KERNEL, 0 };
+static const int unlink_codes[] = { OPEN_CODES, 0 };
 static const int list_codes[] = { ENOENT, EACCES, 0 };	/* what cannot be read is left out */
 static const int close_codes[] = { EBUSY, 0 };
 static const int grow_codes[] = { EFBIG, ENOSPC, EROFS, ESTALE, EOPNOTSUPP, EIO, 0 };
@@ -232,6 +233,69 @@ static int info(struct world *w)
 	int r = dure_segment_info(w->seg, &i);
 
 	return r < 0 ? r : (int)i.processes;
+}
+
+/* -- named locks ----------------------------------------------------------------------- */
+
+enum { UNITS = 3 };
+
+static struct dure_named_options named_options(const struct world *w)
+{
+	return (struct dure_named_options){ .sz = sizeof(struct dure_named_options),
+					    .lifetime = w->options.lifetime,
+					    .value = UNITS,
+					    .directory = w->options.directory };
+}
+
+static int open_named(struct world *w, uint32_t flags)
+{
+	struct dure_named_options o = named_options(w);
+	dure_segment *seg = UNTOUCHED;
+	void *lock = UNTOUCHED;
+	int r = dure_named_open(DURE_NAMED_SEMAPHORE, w->name, flags, &o, &seg, &lock);
+
+	MUST((seg == UNTOUCHED) == (r < 0) && (lock == UNTOUCHED) == (r < 0));
+	w->out = seg;
+	return r;
+}
+
+static int create_named(struct world *w)
+{
+	return open_named(w, DURE_CREATE | DURE_OPEN);
+}
+
+static int open_existing_named(struct world *w)
+{
+	return open_named(w, DURE_OPEN);
+}
+
+static void prepare_named(struct world *w)
+{
+	MUST(create_named(w) == DURE_CREATED);
+	close_out(w);
+}
+
+static void named_works(struct world *w)
+{
+	struct dure_type type = DURE_TYPE(dure_semaphore);
+	void *lock;
+
+	MUST(dure_object_find(w->out, "lock", type, &lock, NULL) >= 0);
+	MUST(dure_semaphore_take(w->out, lock, UNITS, 0, 0) == 0);
+	MUST(dure_semaphore_post(w->out, lock, UNITS) == 0);
+	is_clean(w->out);
+}
+
+static int unlink_named(struct world *w)
+{
+	struct dure_named_options o = named_options(w);
+
+	return dure_named_unlink(w->name, 0, &o);
+}
+
+static void named_is_gone(struct world *w)
+{
+	MUST(open_existing_named(w) == -ENOENT);
 }
 
 /* -- memory --------------------------------------------------------------------------- */
@@ -617,6 +681,7 @@ enum {
 	POSIX = DURE_BACKING_POSIX, SYSV = DURE_BACKING_SYSV, PATH = DURE_BACKING_FILE,
 	MEMORY_FILE = DURE_BACKING_MEMORY_FILE, BUFFER = DURE_BACKING_BUFFER,
 	PRIVATE = DURE_BACKING_PRIVATE, PROCESS = DURE_LIFETIME_PROCESS,
+	FILESYSTEM = DURE_LIFETIME_FILESYSTEM,
 };
 
 /* -- files that are locked ------------------------------------------------------------ */
@@ -829,6 +894,18 @@ const struct scenario scenarios[] = {
 	  .verify = name_is_gone, .codes = remove_codes },
 	{ "remove sysv by key", .backing = SYSV, .by_key = true, .prepare = prepare_closed,
 	  .act = take_name_away, .verify = name_is_gone, .codes = remove_codes },
+	{ "create a named lock", .backing = POSIX, .act = create_named, .verify = named_works,
+	  .finish = close_out, .codes = open_codes },
+	{ "create a named lock of process lifetime", .lifetime = PROCESS, .act = create_named,
+	  .verify = named_works, .finish = close_out, .codes = open_codes },
+	{ "open a named lock", .backing = POSIX, .prepare = prepare_named,
+	  .act = open_existing_named, .verify = named_works, .finish = close_out,
+	  .codes = open_codes },
+	{ "unlink a named lock", .backing = POSIX, .prepare = prepare_named, .act = unlink_named,
+	  .verify = named_is_gone, .codes = unlink_codes },
+	{ "unlink a named lock in a file", .backing = PATH, .lifetime = FILESYSTEM,
+	  .prepare = prepare_named, .act = unlink_named, .verify = named_is_gone,
+	  .codes = unlink_codes },
 	{ "list", .backing = POSIX, .prepare = prepare_open, .act = list, .codes = list_codes,
 	  .result_varies = true },
 	{ "list, of process lifetime", .lifetime = PROCESS, .prepare = prepare_open, .act = list,
