@@ -73,6 +73,7 @@ struct bench_row {
 /* One file per subject. */
 extern const struct bench_row bench_alloc_rows[];
 extern const struct bench_row bench_lock_rows[];
+extern const struct bench_row bench_shared_lock_rows[];
 extern const struct bench_row bench_tx_rows[];
 extern const struct bench_row bench_object_rows[];
 extern const struct bench_row bench_map_rows[];

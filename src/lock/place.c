@@ -24,17 +24,12 @@ int durei_place_check(dure_segment *seg, const void *lock, uint64_t bytes)
 			   seg->super.name, lock);
 }
 
-bool durei_place_is(dure_segment *seg, const void *lock, uint64_t bytes, const uint32_t *kind,
-		    uint32_t expected, const char *what)
+bool durei_place_refuse(dure_segment *seg, const void *lock, uint64_t bytes, const char *what)
 {
-	if (__builtin_expect(!is_inside(seg, lock, bytes), 0)) {
-		durei_error(EINVAL, "segment %s: %p is no %s in it", seg->super.name, lock, what);
-		return false;
-	}
-	if (__builtin_expect(*kind != 0 && *kind != expected, 0)) {
+	if (is_inside(seg, lock, bytes))
 		durei_error(EINVAL, "segment %s: the bytes at +%#llx are no %s", seg->super.name,
 			    (unsigned long long)durei_offset(seg, lock), what);
-		return false;
-	}
-	return true;
+	else
+		durei_error(EINVAL, "segment %s: %p is no %s in it", seg->super.name, lock, what);
+	return false;
 }

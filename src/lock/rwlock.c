@@ -380,8 +380,23 @@ static int lock_upgradable(const struct call *c)
 	return r;
 }
 
-int dure_rwlock_lock(dure_segment *segment, dure_rwlock *lock, enum dure_lock_mode mode,
-		     int64_t timeout_ns)
+/* What reading is nearly always: a share is free, and nobody writes or has died inside. */
+static inline bool share_at_once(const struct call *c)
+{
+	struct dl_share *share;
+
+	if (__builtin_expect(c->lane->shares_used == UINT32_MAX, 0))
+		return false;
+	share = durei_share_reserve(c->lane);
+	show_share(c, share);
+	if (__builtin_expect(cell32_load_acq(&c->lock->word) == 0, 1))
+		return true;
+	unlock_shared(c, share);
+	return false;
+}
+
+static __attribute__((noinline)) int lock_slowly(dure_segment *segment, dure_rwlock *lock,
+						 enum dure_lock_mode mode, int64_t timeout_ns)
 {
 	struct call c = { 0 };
 	int r = begin(&c, segment, lock, timeout_ns);
@@ -395,6 +410,22 @@ int dure_rwlock_lock(dure_segment *segment, dure_rwlock *lock, enum dure_lock_mo
 	if (own_mode(&c))
 		return have_already(&c);
 	return mode == DURE_UPGRADABLE ? lock_upgradable(&c) : lock_exclusive(&c);
+}
+
+int dure_rwlock_lock(dure_segment *segment, dure_rwlock *lock, enum dure_lock_mode mode,
+		     int64_t timeout_ns)
+{
+	struct call c = { .lane = durei_lane_hot(segment) };
+
+	if (mode == DURE_SHARED && c.lane) {
+		c.lock = lock_in(segment, lock);
+		if (!c.lock)
+			return -EINVAL;
+		c.offset = durei_offset(segment, lock);
+		if (share_at_once(&c))
+			return 0;
+	}
+	return lock_slowly(segment, lock, mode, timeout_ns);
 }
 
 /* -- changing the mode ------------------------------------------------------------------- */
@@ -471,7 +502,7 @@ int dure_rwlock_change(dure_segment *segment, dure_rwlock *lock, enum dure_lock_
 
 /* -- giving back ------------------------------------------------------------------------- */
 
-int dure_rwlock_unlock(dure_segment *segment, dure_rwlock *lock)
+static __attribute__((noinline)) int unlock_slowly(dure_segment *segment, dure_rwlock *lock)
 {
 	struct call c = { 0 };
 	struct dl_share *share;
@@ -495,6 +526,25 @@ int dure_rwlock_unlock(dure_segment *segment, dure_rwlock *lock)
 	default:
 		return not_ours(&c);
 	}
+}
+
+int dure_rwlock_unlock(dure_segment *segment, dure_rwlock *lock)
+{
+	struct call c = { .lane = durei_lane_hot(segment) };
+	struct dl_share *share;
+
+	if (c.lane && c.lane->shares_used) {
+		c.lock = lock_in(segment, lock);
+		if (!c.lock)
+			return -EINVAL;
+		c.offset = durei_offset(segment, lock);
+		share = own_share(&c);
+		if (share) {
+			unlock_shared(&c, share);
+			return 0;
+		}
+	}
+	return unlock_slowly(segment, lock);
 }
 
 int dure_rwlock_mark_consistent(dure_segment *segment, dure_rwlock *lock)

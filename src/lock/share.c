@@ -35,47 +35,10 @@
 
 /* -- a lane's own ------------------------------------------------------------------------ */
 
-struct dl_share *durei_share_reserve(struct durei_lane *lane)
+struct dl_share *durei_share_refuse(void)
 {
-	unsigned index = (unsigned)__builtin_ctzll(~(uint64_t)lane->shares_used);
-
-	if (index >= DL_SHARES_MAX) {
-		durei_error(ENOLCK, "a thread can have shares in %d locks of a segment at once",
-			    DL_SHARES_MAX);
-		return NULL;
-	}
-	lane->shares_used |= 1u << index;
-	cell64_store_rel(&lane->shared->shares[index].units, 0);
-	if (cell32_load_rlx(&lane->shared->share_end) <= index)	/* before the share counts */
-		cell32_store_rel(&lane->shared->share_end, index + 1);
-	return &lane->shared->shares[index];
-}
-
-/* Its serial stays. */
-static void clear(struct dl_share *share)
-{
-	uint64_t serial = dl_share_serial(cell64_load_rlx(&share->what));
-
-	cell64_store_rel(&share->what, serial << DL_SHARE_SERIAL_SHIFT);
-}
-
-void durei_share_release(struct durei_lane *lane, struct dl_share *share)
-{
-	clear(share);
-	lane->shares_used &= ~(1u << (share - lane->shared->shares));
-}
-
-struct dl_share *durei_share_of(struct durei_lane *lane, uint64_t offset, enum dl_share_kind kind,
-				unsigned states)
-{
-	uint64_t key = dl_share(offset, kind, DL_SHARE_NONE, 0);
-
-	for (uint32_t used = lane->shares_used; used; used &= used - 1) {
-		struct dl_share *share = &lane->shared->shares[__builtin_ctz(used)];
-		uint64_t what = cell64_load_acq(&share->what);
-		if (dl_share_key(what) == key && states >> dl_share_state(what) & 1)
-			return share;
-	}
+	durei_error(ENOLCK, "a thread can have shares in %d locks of a segment at once",
+		    DL_SHARES_MAX);
 	return NULL;
 }
 
@@ -146,13 +109,10 @@ bool durei_share_recover(struct durei_lane *lane, const struct durei_sharers *sh
 	return any;
 }
 
-void durei_share_left(struct dl_rwlock *lock)
+void durei_share_tell(struct dl_rwlock *lock)
 {
-	fence_full();		/* the share is gone, then look whether somebody waits for that */
-	if (cell32_load_acq(&lock->word) & DL_LOCK_OWNER_MASK) {
-		cell32_add(&lock->drain, DL_DRAIN_STEP);
-		durei_wake(&lock->drain, UINT32_MAX >> 1);
-	}
+	cell32_add(&lock->drain, DL_DRAIN_STEP);
+	durei_wake(&lock->drain, UINT32_MAX >> 1);
 }
 
 /* -- units ------------------------------------------------------------------------------- */
@@ -170,17 +130,9 @@ static uint64_t name_in(uint64_t word)
 	return word & ~UINT64_C(0xffffffff);
 }
 
-uint32_t durei_share_units(const struct dl_share *share)
-{
-	uint64_t units = cell64_load_acq(&share->units);
-
-	return dl_share_state(cell64_load_acq(&share->what)) == DL_SHARE_CHANGED
-		       ? (uint32_t)(units >> 32) : (uint32_t)units;
-}
-
 /* [SHARE1] */
-void durei_share_settle(dure_segment *seg, const struct cell64 *word, enum dl_share_kind kind,
-			uint64_t seen)
+void durei_share_settle_named(dure_segment *seg, const struct cell64 *word,
+			      enum dl_share_kind kind, uint64_t seen)
 {
 	unsigned lane = (unsigned)(seen >> DL_SEMAPHORE_LANE_SHIFT);
 	unsigned index = (unsigned)(seen >> DL_SEMAPHORE_SHARE_SHIFT) & (DL_SHARES_MAX - 1);
@@ -289,11 +241,11 @@ static void mend_in_lock(struct durei_mending *m, unsigned index, uint64_t what,
 		give_back(m->seg, m->id, index, share, offset);
 		break;
 	case DL_SHARE_READ:
-		clear(share);
+		durei_share_clear(share);
 		durei_share_left(durei_at(m->seg, offset));
 		break;
 	case DL_SHARE_MEMBER:		/* it is missed: that is how the others know */
-		clear(share);
+		durei_share_clear(share);
 		durei_wake(&((struct dl_barrier *)durei_at(m->seg, offset))->phase, UINT32_MAX >> 1);
 		break;
 	}
@@ -309,7 +261,7 @@ static void mend_share(struct durei_mending *m, unsigned index)
 	if (offset >= m->seg->super.data_offset &&
 	    durei_bytes_are_backed(m->seg, offset, sizeof(struct dl_barrier)))
 		mend_in_lock(m, index, what, offset);
-	clear(share);
+	durei_share_clear(share);
 }
 
 void durei_share_mend(struct durei_mending *m)

@@ -9,14 +9,52 @@
 #include "segment/lane.h"
 #include "segment/recover.h"
 
+/* Says that the lane has no free share; NULL. */
+struct dl_share *durei_share_refuse(void) __attribute__((cold));
+
 /* A free share of the lane, which is to be used now. NULL: none, the sentence is said. */
-struct dl_share *durei_share_reserve(struct durei_lane *lane);
-/* It is nothing any more, or has never become anything. */
-void durei_share_release(struct durei_lane *lane, struct dl_share *share);
+static inline struct dl_share *durei_share_reserve(struct durei_lane *lane)
+{
+	unsigned index = (unsigned)__builtin_ctzll(~(uint64_t)lane->shares_used);
+	struct dl_share *share = &lane->shared->shares[index];
+
+	if (__builtin_expect(index >= DL_SHARES_MAX, 0))
+		return durei_share_refuse();
+	lane->shares_used |= 1u << index;
+	cell64_store_rel(&share->units, 0);
+	if (cell32_load_rlx(&lane->shared->share_end) <= index)	/* before the share counts */
+		cell32_store_rel(&lane->shared->share_end, index + 1);
+	return share;
+}
+
+/* It is nothing any more, or has never become anything. Its serial stays. */
+static inline void durei_share_clear(struct dl_share *share)
+{
+	uint64_t serial = dl_share_serial(cell64_load_rlx(&share->what));
+
+	cell64_store_rel(&share->what, serial << DL_SHARE_SERIAL_SHIFT);
+}
+
+static inline void durei_share_release(struct durei_lane *lane, struct dl_share *share)
+{
+	durei_share_clear(share);
+	lane->shares_used &= ~(1u << (share - lane->shared->shares));
+}
 
 /* The lane's share of the lock at offset, in one of these states (a mask); NULL: none */
-struct dl_share *durei_share_of(struct durei_lane *lane, uint64_t offset, enum dl_share_kind kind,
-				unsigned states);
+static inline struct dl_share *durei_share_of(struct durei_lane *lane, uint64_t offset,
+					      enum dl_share_kind kind, unsigned states)
+{
+	uint64_t key = dl_share(offset, kind, DL_SHARE_NONE, 0);
+
+	for (uint32_t used = lane->shares_used; used; used &= used - 1) {
+		struct dl_share *share = &lane->shared->shares[__builtin_ctz(used)];
+		uint64_t what = cell64_load_acq(&share->what);
+		if (dl_share_key(what) == key && states >> dl_share_state(what) & 1)
+			return share;
+	}
+	return NULL;
+}
 
 /* The lanes, not our own, that have a share in one of these states. */
 struct durei_sharers {
@@ -52,15 +90,36 @@ bool durei_share_change(dure_segment *seg, uint16_t lane, struct dl_share *share
 			enum dl_share_kind kind, struct cell64 *word, int64_t change,
 			uint32_t after, uint64_t keep_flags, uint64_t *ret_before);
 /* units of a share that is HELD or CHANGED */
-uint32_t durei_share_units(const struct dl_share *share);
+static inline uint32_t durei_share_units(const struct dl_share *share)
+{
+	uint64_t units = cell64_load_acq(&share->units);
+
+	return dl_share_state(cell64_load_acq(&share->what)) == DL_SHARE_CHANGED
+		       ? (uint32_t)(units >> 32) : (uint32_t)units;
+}
+
 /* Only the share's units change. */
 void durei_share_set_units(struct dl_share *share, uint64_t offset, uint32_t units);
 /* Before a word's value changes otherwise: whoever changed it last has done so, whatever happens. */
-void durei_share_settle(dure_segment *seg, const struct cell64 *word, enum dl_share_kind kind,
-			uint64_t seen);
+void durei_share_settle_named(dure_segment *seg, const struct cell64 *word,
+			      enum dl_share_kind kind, uint64_t seen);
+
+static inline void durei_share_settle(dure_segment *seg, const struct cell64 *word,
+				      enum dl_share_kind kind, uint64_t seen)
+{
+	if (seen >> DL_SEMAPHORE_LANE_SHIFT)
+		durei_share_settle_named(seg, word, kind, seen);
+}
 
 /* A reader has left: tells who wants to write. */
-void durei_share_left(struct dl_rwlock *lock);
+void durei_share_tell(struct dl_rwlock *lock);
+
+static inline void durei_share_left(struct dl_rwlock *lock)
+{
+	fence_full();		/* the share is gone, then look whether somebody waits for that */
+	if (__builtin_expect(cell32_load_acq(&lock->word) & DL_LOCK_OWNER_MASK, 0))
+		durei_share_tell(lock);
+}
 
 /* the half of a semaphore's word that sleepers look at: value and flags */
 static inline const struct cell32 *durei_semaphore_half(const struct cell64 *word)

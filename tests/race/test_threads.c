@@ -41,6 +41,7 @@ enum {
 	NAMES = 6,
 	KEYS = 48,
 	WIDE_WORDS = 5,
+	UNITS = 2,
 };
 
 struct account {
@@ -53,6 +54,10 @@ struct root {
 	uint64_t count, checked_count;
 	struct account accounts[ACCOUNTS];
 	dure_ref places[TOKENS];
+	dure_rwlock rwlock;
+	uint64_t written, written_twice;	/* under rwlock */
+	dure_semaphore semaphore;	/* UNITS of it */
+	uint64_t stored;		/* changed with all units, read with one */
 };
 
 /* An object: both halves are written by its constructor only. */
@@ -84,7 +89,7 @@ struct worker {
 	struct token *token;
 	unsigned number, times;
 	uint64_t dice;
-	uint64_t counted, checked_counted;
+	uint64_t counted, checked_counted, written, stored;
 	int64_t things;
 };
 
@@ -165,6 +170,85 @@ static void work_mutex(struct worker *w)
 		count_checked(w);
 	else
 		count(w);
+}
+
+/* -- many readers, one writer ------------------------------------------------------------ */
+
+static int64_t some_time(struct worker *w)
+{
+	static const int64_t timeouts[] = { DURE_FOREVER, DURE_FOREVER, 0, 20000 };
+
+	return timeouts[dice(w, 4)];
+}
+
+static void write_twice(struct worker *w)
+{
+	struct root *root = w->hall->root;
+
+	EXPECT(root->written == root->written_twice);
+	root->written++;
+	root->written_twice++;
+	w->written++;
+}
+
+static void read_both(struct worker *w)
+{
+	const struct root *root = w->hall->root;
+
+	EXPECT(root->written == root->written_twice);
+}
+
+/* From any mode to any other; what cannot be had is left. */
+static void work_rwlock(struct worker *w)
+{
+	dure_rwlock *lock = &w->hall->root->rwlock;
+	dure_segment *seg = w->hall->seg;
+	enum dure_lock_mode mode = dice(w, 3) ? DURE_SHARED : (enum dure_lock_mode)(1 + dice(w, 3));
+	int r = dure_rwlock_lock(seg, lock, mode, some_time(w));
+
+	EXPECT(r == 0 || is_no_luck(r));
+	if (r < 0)
+		return;
+	for (uint64_t changes = dice(w, 3); changes; changes--) {
+		enum dure_lock_mode next = (enum dure_lock_mode)(1 + dice(w, 3));
+		if (mode == DURE_EXCLUSIVE)
+			write_twice(w);
+		else
+			read_both(w);
+		r = dure_rwlock_change(seg, lock, next, some_time(w));
+		EXPECT(r == 0 || is_no_luck(r));
+		mode = r == 0 ? next : mode;
+	}
+	if (mode == DURE_EXCLUSIVE)
+		write_twice(w);
+	else
+		read_both(w);
+	EXPECT(dure_rwlock_unlock(seg, lock) == 0);
+}
+
+/* -- units --------------------------------------------------------------------------------- */
+
+/* Who has all units is alone; who has one sees nobody change anything. */
+static void work_semaphore(struct worker *w)
+{
+	struct root *root = w->hall->root;
+	dure_segment *seg = w->hall->seg;
+	bool all = dice(w, 4) == 0;
+	uint32_t units = all ? UNITS : 1;
+	int r = dure_semaphore_take(seg, &root->semaphore, units, 0, all ? 20000 : some_time(w));
+
+	EXPECT(r == 0 || is_no_luck(r));
+	if (r < 0)
+		return;
+	if (all) {
+		root->stored++;
+		w->stored++;
+	} else {
+		w->things += root->stored > UINT64_MAX / 2;	/* it is read */
+	}
+	if (dice(w, 8) == 0)		/* taken for good, and given anew */
+		EXPECT(dure_semaphore_keep(seg, &root->semaphore, units) == 0);
+	EXPECT(dure_semaphore_post(seg, &root->semaphore, units) == 0);
 }
 
 /* -- money ------------------------------------------------------------------------------- */
@@ -532,7 +616,8 @@ static void work_maps(struct worker *w)
 
 static void work_mixed(struct worker *w)
 {
-	static work *const all[] = { work_mutex, work_money, work_blocks, work_objects, work_maps };
+	static work *const all[] = { work_mutex, work_rwlock, work_semaphore, work_money,
+				     work_blocks, work_objects, work_maps };
 
 	all[dice(w, sizeof all / sizeof all[0])](w);
 }
@@ -577,8 +662,8 @@ static int make_root(dure_tx *tx, void *object, uint64_t number, void *context)
 	(void)context;
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		root->accounts[i].balance = OPENING_BALANCE;
-	return dure_mutex_init(dure_tx_segment(tx), &root->checked_lock,
-			       DURE_MUTEX_DEADLOCK_CHECK);
+	return dure_mutex_init(dure_tx_segment(tx), &root->checked_lock, DURE_MUTEX_DEADLOCK_CHECK) |
+	       dure_semaphore_init(dure_tx_segment(tx), &root->semaphore, UNITS);
 }
 
 /* [RACE2] */
@@ -642,6 +727,26 @@ static int count_wide(const void *key, size_t key_bytes, const void *value, void
 	(void)value;
 	++*(uint64_t *)context;
 	return 0;
+}
+
+/* Nothing written is lost, nobody is inside, and all units are there. */
+static void check_shared_locks(const struct hall *hall, const struct worker *workers)
+{
+	struct dure_semaphore_info info = { .sz = sizeof info };
+	uint64_t written = 0, stored = 0;
+
+	for (unsigned i = 0; i < WORKERS; i++) {
+		written += workers[i].written;
+		stored += workers[i].stored;
+	}
+	T_IS(dure_rwlock_lock(hall->seg, &hall->root->rwlock, DURE_EXCLUSIVE, 0), 0);
+	T_OK(dure_rwlock_unlock(hall->seg, &hall->root->rwlock));
+	assert_int_equal(hall->root->written, written);
+	assert_int_equal(hall->root->written_twice, written);
+	assert_int_equal(hall->root->stored, stored);
+	T_OK(dure_semaphore_info(hall->seg, &hall->root->semaphore, &info));
+	assert_int_equal(info.units, UNITS);
+	assert_int_equal(info.taken, 0);
 }
 
 /* Nothing counted or paid is lost. */
@@ -730,6 +835,7 @@ static void try(work *kind, unsigned times)
 	assert_true(live > 0);
 	run(&hall, workers, kind, times);
 	check_root(&hall, workers);
+	check_shared_locks(&hall, workers);
 	check_maps(&hall);
 	check_things(&hall, workers);
 	empty_tokens(&hall, workers);
@@ -741,6 +847,18 @@ static void mutex(void **state)
 {
 	(void)state;
 	try(work_mutex, 400000);
+}
+
+static void rwlock(void **state)
+{
+	(void)state;
+	try(work_rwlock, 400000);
+}
+
+static void semaphore(void **state)
+{
+	(void)state;
+	try(work_semaphore, 400000);
 }
 
 static void money(void **state)
@@ -782,9 +900,9 @@ static void mixed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(mutex),   cmocka_unit_test(money), cmocka_unit_test(blocks),
-		cmocka_unit_test(objects), cmocka_unit_test(maps),  cmocka_unit_test(threads),
-		cmocka_unit_test(mixed),
+		cmocka_unit_test(mutex),   cmocka_unit_test(rwlock),  cmocka_unit_test(semaphore),
+		cmocka_unit_test(money),   cmocka_unit_test(blocks),  cmocka_unit_test(objects),
+		cmocka_unit_test(maps),	   cmocka_unit_test(threads), cmocka_unit_test(mixed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

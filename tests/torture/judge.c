@@ -56,6 +56,8 @@ void torture_begin(struct torture *t)
 	must(dure_map_open(t->seg, "map", DURE_CREATE, &m, &t->map), "map");
 	for (int i = 0; i < ACCOUNTS; i++)
 		t->root->accounts[i].balance = ACCOUNT_START;
+	for (int i = 0; i < POOLS; i++)
+		must(dure_semaphore_init(t->seg, &t->root->pools[i], POOL_UNITS), "pool");
 	warm_up(t);
 	torture_containers_begin(t);
 	must(dure_thread_detach(t->seg), "detach");
@@ -190,6 +192,38 @@ static int judge_map(const struct torture *t, uint64_t *count)
 	return sum == 0 ? 0 : wrong("the map's sum", (uint64_t)sum, 0);
 }
 
+/* Nobody reads, and who wrote last has changed both words or is told of. */
+static int judge_book(const struct torture *t, struct book *book)
+{
+	int r = dure_rwlock_lock(t->seg, &book->lock, DURE_EXCLUSIVE, 0);
+
+	if (r < 0)
+		return wrong("a lock of the dead", (uint64_t)-r, 0);
+	if (book->a != book->b && (r != DURE_OWNER_DIED || book->a != book->b + 1))
+		return wrong("a book", book->a, book->b);
+	book->b = book->a;
+	if (r == DURE_OWNER_DIED)
+		must(dure_rwlock_mark_consistent(t->seg, &book->lock), "mark_consistent");
+	must(dure_rwlock_unlock(t->seg, &book->lock), "rwlock_unlock");
+	return 0;
+}
+
+static int judge_shared_locks(const struct torture *t)
+{
+	struct dure_semaphore_info info = { .sz = sizeof info };
+
+	for (int i = 0; i < BOOKS; i++)
+		if (judge_book(t, &t->root->books[i]) < 0)
+			return -1;
+	for (int i = 0; i < POOLS; i++) {
+		must(dure_semaphore_info(t->seg, &t->root->pools[i], &info), "semaphore_info");
+		if (info.units != POOL_UNITS || info.taken)
+			return wrong("units of a pool", info.units + (uint64_t)info.taken * 1000, POOL_UNITS);
+	}
+	must(dure_thread_detach(t->seg), "detach");
+	return 0;
+}
+
 static void show_finding(const struct dure_finding *f, void *context)
 {
 	(void)context;
@@ -206,7 +240,8 @@ int torture_judge(struct torture *t)
 	if (dure_segment_check(t->seg, &sums, show_finding, NULL) != 0)
 		return -1;
 	if (judge_money(t) < 0 || judge_lists(t, &expected) < 0 || judge_objects(t, &expected) < 0 ||
-	    judge_map(t, &expected) < 0 || torture_containers_judge(t) < 0)
+	    judge_map(t, &expected) < 0 || judge_shared_locks(t) < 0 ||
+	    torture_containers_judge(t) < 0)
 		return -1;
 	if (sums.live_blocks != expected)
 		return wrong("live blocks", sums.live_blocks, expected);

@@ -6,14 +6,15 @@
  *
  * Workers do all kinds of work on one segment: money moves between accounts in transactions,
  * counters in a map, lists of blocks, objects that come and go, locks that are repaired after
- * their holders' deaths, growing, trimming, threads and forks. A killer SIGKILLs them at
- * random; some are stopped for a while and go on; each is replaced.
+ * their holders' deaths, readers, writers and upgraders, units of semaphores, growing, trimming,
+ * threads and forks. A killer SIGKILLs them at random; some are stopped for a while and go on;
+ * each is replaced.
  *
  * Every round all are killed at once. Then a survivor recovers, and judges: the check of all
  * pages, blocks, names and maps is clean; the money is all there; every block is the one its
- * maker filled; and there is not one block more than what can be reached. Meanwhile a watchdog
- * wants progress all the time, and no operation may take longer than a second more than others
- * were stopped.
+ * maker filled; there is not one block more than what can be reached; all units are back, and
+ * every lock can be had. Meanwhile a watchdog wants progress all the time, and no operation may
+ * take longer than a second more than others were stopped.
  *
  * Exit status: 0 no failure, 1 a failure (the segment is kept, and named), 99 broken.
  */

@@ -16,6 +16,9 @@ enum {
 	NAMES = 64,
 	MAP_KEYS = 500,
 	COUNTERS = 8,
+	BOOKS = 3,
+	POOLS = 3,
+	POOL_UNITS = 3,
 	PLACES = 64,
 	PURSES = 6,
 	COINS = 240,
@@ -45,10 +48,18 @@ struct counter {
 	uint64_t a, b;
 };
 
+/* two words read by many and changed by one; mended after a death */
+struct book {
+	dure_rwlock lock;
+	uint64_t a, b;
+};
+
 struct root {
 	struct account accounts[ACCOUNTS];
 	struct list lists[LISTS];
 	struct counter counters[COUNTERS];
+	struct book books[BOOKS];
+	dure_semaphore pools[POOLS];	/* POOL_UNITS each, when all are dead */
 	uint64_t done[PLACES];		/* operations, per place of a worker */
 	uint64_t longest_ns[PLACES];
 };

@@ -337,6 +337,128 @@ static void count_up(struct worker *w)
 	EXPECT(dure_mutex_unlock(w->t->seg, &c->lock) == 0);
 }
 
+/* -- many readers, one writer -------------------------------------------------------------- */
+
+static int64_t some_time(struct worker *w)
+{
+	static const int64_t times[] = { DURE_FOREVER, DURE_FOREVER, DURE_FOREVER, DURE_MS(1), 50000, 0 };
+
+	return times[dice(w, sizeof times / sizeof *times)];
+}
+
+static bool is_no_luck(int r)
+{
+	return r == -EAGAIN || r == -ETIMEDOUT;
+}
+
+static void close_book(struct worker *w, struct book *book)
+{
+	EXPECT(dure_rwlock_unlock(w->t->seg, &book->lock) == 0);
+}
+
+/* Had exclusively: what a dead writer left is mended, then one more. */
+static void write_in(struct worker *w, struct book *book, int r)
+{
+	EXPECT(book->a == book->b || (r == DURE_OWNER_DIED && book->a == book->b + 1));
+	if (r == DURE_OWNER_DIED) {
+		book->b = book->a;
+		EXPECT(dure_rwlock_mark_consistent(w->t->seg, &book->lock) == 0);
+	}
+	__atomic_store_n(&book->a, book->a + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&book->b, book->b + 1, __ATOMIC_RELEASE);
+}
+
+/* As long as it is had in any mode nobody writes. */
+static void read_in(struct worker *w, const struct book *book, int r)
+{
+	uint64_t a = __atomic_load_n(&book->a, __ATOMIC_ACQUIRE);
+	uint64_t b = __atomic_load_n(&book->b, __ATOMIC_ACQUIRE);
+
+	EXPECT(a == b || (r == DURE_OWNER_DIED && a == b + 1));
+	for (uint64_t i = dice(w, 3); i; i--)
+		read_map(w);
+	EXPECT(a == __atomic_load_n(&book->a, __ATOMIC_ACQUIRE));
+	EXPECT(b == __atomic_load_n(&book->b, __ATOMIC_ACQUIRE));
+}
+
+static void read_book(struct worker *w)
+{
+	struct book *book = &w->t->root->books[dice(w, BOOKS)];
+	int r = dure_rwlock_lock(w->t->seg, &book->lock, DURE_SHARED, some_time(w)), again = -EAGAIN;
+
+	EXPECT(r >= 0 || is_no_luck(r));
+	if (r < 0)
+		return;
+	if (dice(w, 4) == 0) {
+		again = dure_rwlock_lock(w->t->seg, &book->lock, DURE_SHARED, DURE_FOREVER);
+		EXPECT(again >= 0);
+	}
+	read_in(w, book, r);
+	if (again >= 0) {
+		close_book(w, book);
+	} else if (dice(w, 4) == 0) {
+		again = dure_rwlock_change(w->t->seg, &book->lock, DURE_EXCLUSIVE, some_time(w));
+		EXPECT(again >= 0 || is_no_luck(again));
+		if (again >= 0)
+			write_in(w, book, again);
+	}
+	close_book(w, book);
+}
+
+static void write_book(struct worker *w)
+{
+	struct book *book = &w->t->root->books[dice(w, BOOKS)];
+	int r = dure_rwlock_lock(w->t->seg, &book->lock, DURE_EXCLUSIVE, some_time(w));
+
+	EXPECT(r >= 0 || is_no_luck(r));
+	if (r < 0)
+		return;
+	write_in(w, book, r);
+	if (dice(w, 2)) {
+		EXPECT(dure_rwlock_change(w->t->seg, &book->lock, dice(w, 2) ? DURE_SHARED
+									    : DURE_UPGRADABLE, 0) == 0);
+		read_in(w, book, 0);
+	}
+	close_book(w, book);
+}
+
+static void upgrade_book(struct worker *w)
+{
+	struct book *book = &w->t->root->books[dice(w, BOOKS)];
+	int r = dure_rwlock_lock(w->t->seg, &book->lock, DURE_UPGRADABLE, some_time(w));
+
+	EXPECT(r >= 0 || is_no_luck(r));
+	if (r < 0)
+		return;
+	read_in(w, book, r);
+	r = dure_rwlock_change(w->t->seg, &book->lock, DURE_EXCLUSIVE, some_time(w));
+	EXPECT(r >= 0 || is_no_luck(r));
+	if (r >= 0)
+		write_in(w, book, r);
+	close_book(w, book);
+}
+
+/* Only one unit is waited for without a bound: who wants few may overtake who wants many. */
+static void use_pool(struct worker *w)
+{
+	dure_semaphore *pool = &w->t->root->pools[dice(w, POOLS)];
+	uint32_t units = 1 + (uint32_t)dice(w, POOL_UNITS);
+	int r = dure_semaphore_take(w->t->seg, pool, units, 0, units == 1 ? some_time(w) : DURE_MS(2));
+
+	EXPECT(r == 0 || is_no_luck(r));
+	if (r < 0)
+		return;
+	if (dice(w, 2))
+		read_book(w);
+	if (dice(w, 4) == 0 && dure_semaphore_take(w->t->seg, pool, 1, 0, 0) == 0)
+		units++;
+	if (units > 1 && dice(w, 2)) {
+		EXPECT(dure_semaphore_post(w->t->seg, pool, 1) == 0);
+		units--;
+	}
+	EXPECT(dure_semaphore_post(w->t->seg, pool, units) == 0);
+}
+
 /* Blocks that are never linked: they must vanish with us, or before. */
 static void hoard(struct worker *w)
 {
@@ -405,6 +527,7 @@ static void (*const common[])(struct worker *w) = {
 	move_money, move_money, shift_in_map, shift_in_map, merge_in_map, read_map, push, push, pop,
 	pop, copy_first, resize_first, make_or_destroy, make_pair, count_up, count_up, hoard,
 	containers, containers, containers, containers,
+	read_book, read_book, read_book, write_book, upgrade_book, use_pool, use_pool, use_pool,
 };
 
 static int64_t now_ns(void)
