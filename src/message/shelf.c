@@ -223,7 +223,7 @@ static int ask_kernel(struct durei_queue_guard *guard)
 {
 	dure_queue *queue = guard->queue;
 	struct durei_lines taken = durei_queue_taken(queue);
-	uint64_t count = cell64_load_rlx(&queue->shared->numbers.taken_count);
+	uint64_t count = durei_number_of_messages(queue, &queue->shared->numbers.taken_count);
 	uint64_t skip = count ? queue->look++ % count : 0;
 	int r = 0;
 	struct dl_message *m = durei_lines_from(&taken, (struct durei_line_key){ 0, 0 }, &r);

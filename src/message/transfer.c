@@ -252,7 +252,7 @@ static int find(struct durei_queue_guard *guard, const struct dure_queue_select 
 static bool may_come_back(const dure_queue *queue)
 {
 	struct durei_lines taken = durei_queue_taken(queue);
-	uint64_t most = cell64_load_rlx(&queue->shared->numbers.taken_count);
+	uint64_t most = durei_number_of_messages(queue, &queue->shared->numbers.taken_count);
 	int r = 0;
 	const struct dl_message *m = durei_lines_from(&taken, (struct durei_line_key){ 0, 0 }, &r);
 
