@@ -83,7 +83,6 @@ int durei_message_drop(struct durei_queue_guard *guard, struct dl_message *m);
 int durei_message_move(struct durei_queue_guard *guard, struct dl_message *m,
 		       enum dl_message_state to, uint64_t holder);
 
-uint64_t durei_message_me(const struct durei_lane *lane);
 /* Is it taken by this process? */
 bool durei_message_is_ours(dure_segment *seg, const struct dl_message *m);
 

@@ -25,6 +25,7 @@
 
 #include "base/options.h"
 #include "heap/heap.h"
+#include "message/holder.h"
 #include "os/futex.h"
 #include "segment/wait.h"
 #include "tx/log.h"
@@ -365,7 +366,7 @@ static int deliver(struct durei_queue_guard *guard, struct dl_message *m, struct
 	if (r < 0)
 		return r;
 	r = c->is_taken ? durei_message_move(guard, m, DL_MESSAGE_TAKEN,
-					     durei_message_me(guard->lane))
+					     durei_holder_me(guard->lane))
 			: durei_message_drop(guard, m);
 	if (r == 0) {
 		durei_number_add(&n->received, !c->is_taken);
