@@ -78,6 +78,8 @@ extern const struct bench_row bench_tx_rows[];
 extern const struct bench_row bench_object_rows[];
 extern const struct bench_row bench_map_rows[];
 extern const struct bench_row bench_vector_rows[];
+extern const struct bench_row bench_queue_rows[];
+extern const struct bench_row bench_ring_rows[];
 extern const struct bench_row bench_segment_rows[];
 extern const struct bench_row bench_recovery_rows[];
 extern const struct bench_row bench_growth_rows[];

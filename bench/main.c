@@ -34,8 +34,18 @@ struct choice {
 };
 
 static const struct bench_row *const subjects[] = {
-	bench_alloc_rows, bench_lock_rows, bench_shared_lock_rows, bench_tx_rows, bench_object_rows,
-	bench_map_rows, bench_vector_rows, bench_segment_rows, bench_recovery_rows, bench_growth_rows,
+	bench_alloc_rows,
+	bench_lock_rows,
+	bench_shared_lock_rows,
+	bench_tx_rows,
+	bench_object_rows,
+	bench_map_rows,
+	bench_vector_rows,
+	bench_queue_rows,
+	bench_ring_rows,
+	bench_segment_rows,
+	bench_recovery_rows,
+	bench_growth_rows,
 };
 
 void bench_die(const char *format, ...)

@@ -34,6 +34,7 @@
 #include <dure/object.h>
 #include <dure/queue.h>
 #include <dure/ref.h>
+#include <dure/ring.h>
 #include <dure/scoped.h>
 #include <dure/segment.h>
 #include <dure/string.h>

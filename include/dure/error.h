@@ -50,6 +50,7 @@ enum {
 	X(ESHUTDOWN, "it has been shut: nothing is sent any more, and nothing is left")            \
 	X(EOVERFLOW, "a count would become larger than it can be")                                \
 	X(ERANGE, "there are not so many of what is to be given away")                            \
+	X(ENOTCONN, "the other end is gone, and nobody has taken its place yet")                    \
 	X(E2BIG, "the options have fields that this library does not know")                       \
 	X(ENOLCK, "one thread holds more locks, or shares of them, than a lane can record")       \
 	X(EUSERS, "all places for processes or threads in the segment are taken")                 \

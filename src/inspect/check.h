@@ -11,6 +11,7 @@
 #include "layout/log.h"
 #include "layout/object.h"
 #include "layout/queue.h"
+#include "layout/ring.h"
 #include "segment/lane.h"
 
 struct durei_check {
@@ -37,6 +38,7 @@ void durei_check_pages(struct durei_check *check);
 void durei_check_shares(struct durei_check *check, unsigned lane, bool is_free);
 void durei_check_objects(struct durei_check *check);
 void durei_check_queue(struct durei_check *check, const struct dl_queue_place *place);
+void durei_check_ring(struct durei_check *check, const struct dl_ring_place *place);
 
 /* A lock whose holder, if it has one, lists it. */
 void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock);

@@ -30,6 +30,7 @@
 #include "heap/heap.h"
 #include "lock/mutex.h"
 #include "lock/word.h"
+#include "message/name.h"
 #include "os/futex.h"
 #include "segment/participant.h"
 #include "segment/token.h"
@@ -217,39 +218,26 @@ static int bind(dure_queue *queue, dure_segment *seg, const struct dl_queue_plac
 	return 0;
 }
 
-/*
- * In a transaction: constructing locks the name, also when it is taken. So whatever has the
- * name stays until the transaction ends. DURE_CREATED, 0 or -ENOENT, -EEXIST ...
- */
-static int find_and_hold(dure_segment *seg, const char *name, uint32_t flags,
-			 struct dure_queue_options *options, void **ret)
+static struct durei_name queue_name(dure_segment *seg, const char *name,
+				   struct dure_queue_options *options)
 {
-	int r = flags & DURE_CREATE ? 0 : dure_object_find(seg, name, QUEUE_TYPE, ret, NULL);
-
-	if (r == 0)
-		r = dure_object_construct(seg, name, QUEUE_TYPE, 1, format, options, ret);
-	if (r == DURE_CREATED && !(flags & DURE_CREATE))	/* destroyed meanwhile */
-		return durei_error(ENOENT, "segment %s has no queue %s", seg->super.name, name);
-	if (r == -EEXIST && flags & DURE_OPEN)
-		r = dure_object_find(seg, name, QUEUE_TYPE, ret, NULL);
-	return r;
+	return (struct durei_name){ .seg = seg, .name = name, .what = "queue", .type = QUEUE_TYPE,
+				    .format = format, .options = options };
 }
 
-static int open_held(dure_queue *queue, dure_segment *seg, const char *name, uint32_t flags,
-		     struct dure_queue_options *options)
+/* While the name is held. */
+static int open_held(dure_queue *queue, dure_segment *seg, const char *name,
+		     const struct dl_queue_place *place)
 {
-	void *place = NULL;
-	int r = find_and_hold(seg, name, flags, options, &place), made = r;
+	int r = bind(queue, seg, place, name);
 
-	if (r >= 0)
-		r = bind(queue, seg, place, name);
 	if (r == 0 && cell32_load_acq(&queue->shared->state) == DL_QUEUE_DOOMED)
 		r = durei_error(EBUSY, "segment %s: queue %s is being destroyed, or whoever did died: "
 				"destroy it again", seg->super.name, name);
 	if (r == 0 && !count_user(queue, 1))				/* [QUEUEC2] */
 		r = durei_error(EUSERS, "queue %s is open %d times in this process", name,
 				DL_QUEUE_USER_MASK);
-	return r < 0 ? r : made;
+	return r;
 }
 
 static int check_options(const struct dure_queue_options *options,
@@ -262,37 +250,25 @@ static int check_options(const struct dure_queue_options *options,
 	return r;
 }
 
-static int begin_by_name(dure_segment *segment, const char *name, dure_tx **ret)
-{
-	int r = 0;
-	struct durei_lane *lane = durei_lane_get(segment, &r);
-
-	if (!lane)
-		return r;
-	if (!name || name == DURE_UNIQUE)
-		return durei_error(EINVAL, "a queue needs a name");
-	if (durei_log_is_open(lane))
-		return durei_error(EDEADLK, "queue %s cannot be opened or destroyed inside a "
-				   "transaction", name);
-	return dure_tx_begin(segment, ret);
-}
-
 int dure_queue_open(dure_segment *segment, const char *name, uint32_t flags,
 		    const struct dure_queue_options *options, dure_queue **ret)
 {
 	struct dure_queue_options o;
+	struct durei_name held = queue_name(segment, name, &o);
 	dure_queue *queue;
+	void *place;
 	dure_tx *tx;
-	int r = check_options(options, &o);
+	int r = check_options(options, &o), made;
 
-	if (r == 0 && (!flags || flags & ~(uint32_t)(DURE_CREATE | DURE_OPEN)))
-		r = durei_error(EINVAL, "dure_queue_open: flags are DURE_CREATE, DURE_OPEN or both");
-	if (r == 0)
-		r = begin_by_name(segment, name, &tx);
 	if (r < 0)
 		return r;
 	queue = calloc(1, sizeof *queue);
-	r = queue ? open_held(queue, segment, name, flags, &o) : durei_error_plain(ENOMEM);
+	made = r = queue ? durei_name_hold(&held, flags, &tx, &place) : durei_error_plain(ENOMEM);
+	if (r < 0) {
+		free(queue);
+		return r;
+	}
+	r = open_held(queue, segment, name, place);
 	if (r < 0) {
 		(void)dure_tx_abort(tx);
 		free(queue);
@@ -301,7 +277,7 @@ int dure_queue_open(dure_segment *segment, const char *name, uint32_t flags,
 	(void)dure_tx_commit(tx);
 	durei_segment_ref(segment);
 	*ret = queue;
-	return r;
+	return made;
 }
 
 void dure_queue_close(dure_queue *queue)
@@ -374,16 +350,15 @@ static int drop_some(dure_queue *queue)
 /* Step 1: nobody has it open, and nobody will. */
 static int doom(dure_segment *segment, const char *name, dure_queue *ret)
 {
-	void *place = NULL;
+	struct durei_name held = queue_name(segment, name, &(struct dure_queue_options){ 0 });
+	void *place;
 	dure_tx *tx;
 	uint32_t users;
-	int r = begin_by_name(segment, name, &tx);
+	int r = durei_name_hold(&held, DURE_OPEN, &tx, &place);
 
 	if (r < 0)
 		return r;
-	r = find_and_hold(segment, name, DURE_OPEN, NULL, &place);
-	if (r >= 0)
-		r = bind(ret, segment, place, name);
+	r = bind(ret, segment, place, name);
 	if (r == 0 && (users = count_users(ret)))
 		r = durei_error(EBUSY, "queue %s is open in %u processes: dure_queue_shut tells them",
 				name, users);

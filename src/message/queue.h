@@ -51,6 +51,14 @@ static inline struct durei_lines durei_queue_taken(const dure_queue *queue)
 	return durei_queue_lines(queue, &queue->shared->taken, DUREI_BY_TAKING);
 }
 
+/* As many messages as the number says; but no more than there can be, whatever it says. */
+static inline uint64_t durei_number_of_messages(const dure_queue *queue,
+						const struct cell64 *number)
+{
+	return min_u64(cell64_load_rlx(number),
+		       queue->seg->mapped_bytes / sizeof(struct dl_message));
+}
+
 /* Adds to one of the numbers, which an open log remembers. */
 static inline void durei_number_add(struct cell64 *number, uint64_t change)
 {
@@ -75,7 +83,6 @@ int durei_message_drop(struct durei_queue_guard *guard, struct dl_message *m);
 int durei_message_move(struct durei_queue_guard *guard, struct dl_message *m,
 		       enum dl_message_state to, uint64_t holder);
 
-uint64_t durei_message_me(const struct durei_lane *lane);
 /* Is it taken by this process? */
 bool durei_message_is_ours(dure_segment *seg, const struct dl_message *m);
 

@@ -119,6 +119,7 @@ struct dl_message *durei_select(const dure_queue *queue, const struct dure_queue
 	if (!which->skip)
 		return m && is_wanted(m, which) ? m : NULL;
 	return pass_over(by_type ? &kinds : &orders, m, which,
-			 cell64_load_rlx(&numbers->count) + cell64_load_rlx(&numbers->dead_count),
+			 durei_number_of_messages(queue, &numbers->count) +
+				 durei_number_of_messages(queue, &numbers->dead_count),
 			 ret_error);
 }

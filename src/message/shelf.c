@@ -5,8 +5,7 @@
  * Why      A message is always in exactly one place, whoever dies. Each change here is made in
  *          an open log of the lane, under the queue's lock: it is undone or it is done.
  * Rules    layout/queue.h
- *          [SHELF1] who has taken a message is alive while its lane is, of the same generation
- *                   and of the same process; else the message is anybody's to put back. That is
+ *          [SHELF1] a message whose holder is gone (holder.c) is anybody's to put back. That is
  *                   decided under the lock, so once
  *          [SHELF2] the lock is had only after the log of whoever died with it has been dealt
  *                   with: so a message that its holder was acknowledging is gone or taken, and
@@ -18,11 +17,8 @@
 #include "message/queue.h"
 
 #include "heap/heap.h"
+#include "message/holder.h"
 #include "os/futex.h"
-#include "os/robust.h"
-#include "segment/participant.h"
-#include "segment/recover.h"
-#include "segment/token.h"
 #include "tx/log.h"
 
 enum { LOOKED_AT_MAX = 64 };	/* taken messages whose holders are asked after, per call */
@@ -153,50 +149,12 @@ int durei_message_move(struct durei_queue_guard *guard, struct dl_message *m,
 
 /* -- who has taken it -------------------------------------------------------------------- */
 
-static uint64_t slot_generation(dure_segment *seg, uint16_t slot)
-{
-	return slot < durei_slot_end(seg)
-		       ? cell64_load_acq(&seg->slots[slot].state) >> DL_SLOT_GENERATION_SHIFT
-		       : 0;
-}
-
-uint64_t durei_message_me(const struct durei_lane *lane)
-{
-	return slot_generation(lane->seg, lane->seg->slot) << 32 | lane->lock_word;
-}
-
-/* The holder's lane as it is now; 0: it is somebody else's, or nobody's. [SHELF1] */
-static uint64_t holder_status(dure_segment *seg, uint64_t holder)
-{
-	uint16_t id = dl_lock_lane((uint32_t)holder);
-	uint64_t status;
-
-	if (!id || id >= durei_lane_end(seg))
-		return 0;
-	status = cell64_load_acq(&seg->lane_status[id]);
-	return durei_status_state(status) == DL_LANE_OWNED &&
-			       durei_status_generation(status) ==
-				       dl_lock_generation((uint32_t)holder) &&
-			       (uint32_t)slot_generation(seg, durei_status_slot(status)) ==
-				       (uint32_t)(holder >> 32)
-		       ? status
-		       : 0;
-}
-
 bool durei_message_is_ours(dure_segment *seg, const struct dl_message *m)
 {
-	uint64_t status = holder_status(seg, cell64_load_rlx(&m->holder));
+	uint64_t status = durei_holder_status(seg, cell64_load_rlx(&m->holder));
 
 	return cell32_load_rlx(&m->state) == DL_MESSAGE_TAKEN && status &&
 	       durei_status_slot(status) == seg->slot;
-}
-
-/* What memory alone tells; no system call. */
-static bool is_gone(dure_segment *seg, uint64_t holder)
-{
-	return !holder_status(seg, holder) ||
-	       cell32_load_acq(&durei_lane_at(seg, dl_lock_lane((uint32_t)holder))->life) &
-		       DUREI_LIFE_DIED;
 }
 
 /* Puts one back, or among the dead letters. */
@@ -223,7 +181,7 @@ static int ask_kernel(struct durei_queue_guard *guard)
 {
 	dure_queue *queue = guard->queue;
 	struct durei_lines taken = durei_queue_taken(queue);
-	uint64_t count = cell64_load_rlx(&queue->shared->numbers.taken_count);
+	uint64_t count = durei_number_of_messages(queue, &queue->shared->numbers.taken_count);
 	uint64_t skip = count ? queue->look++ % count : 0;
 	int r = 0;
 	struct dl_message *m = durei_lines_from(&taken, (struct durei_line_key){ 0, 0 }, &r);
@@ -232,10 +190,7 @@ static int ask_kernel(struct durei_queue_guard *guard)
 		m = durei_lines_next(&taken, m, &r);
 	if (!m)
 		return r;
-	uint64_t status = holder_status(queue->seg, cell64_load_rlx(&m->holder));
-	if (status && durei_lane_liveness(queue->seg,
-					  dl_lock_lane((uint32_t)cell64_load_rlx(&m->holder)),
-					  status) != DUREI_DEAD)
+	if (!durei_holder_is_gone(queue->seg, cell64_load_rlx(&m->holder)))
 		return 0;
 	r = give_back(guard, m);
 	return r < 0 ? r : 1;
@@ -249,7 +204,7 @@ int durei_messages_return(struct durei_queue_guard *guard, bool asks_kernel)
 
 	for (int looks = 0; r == 0 && m && looks < LOOKED_AT_MAX; looks++) {
 		next = durei_lines_next(&taken, m, &r);
-		if (r == 0 && is_gone(guard->queue->seg, cell64_load_rlx(&m->holder))) {
+		if (r == 0 && durei_holder_looks_gone(guard->queue->seg, cell64_load_rlx(&m->holder))) {
 			r = give_back(guard, m);
 			count += r == 0;
 		}

@@ -25,6 +25,7 @@
 
 #include "base/options.h"
 #include "heap/heap.h"
+#include "message/holder.h"
 #include "os/futex.h"
 #include "segment/wait.h"
 #include "tx/log.h"
@@ -252,7 +253,7 @@ static int find(struct durei_queue_guard *guard, const struct dure_queue_select 
 static bool may_come_back(const dure_queue *queue)
 {
 	struct durei_lines taken = durei_queue_taken(queue);
-	uint64_t most = cell64_load_rlx(&queue->shared->numbers.taken_count);
+	uint64_t most = durei_number_of_messages(queue, &queue->shared->numbers.taken_count);
 	int r = 0;
 	const struct dl_message *m = durei_lines_from(&taken, (struct durei_line_key){ 0, 0 }, &r);
 
@@ -365,7 +366,7 @@ static int deliver(struct durei_queue_guard *guard, struct dl_message *m, struct
 	if (r < 0)
 		return r;
 	r = c->is_taken ? durei_message_move(guard, m, DL_MESSAGE_TAKEN,
-					     durei_message_me(guard->lane))
+					     durei_holder_me(guard->lane))
 			: durei_message_drop(guard, m);
 	if (r == 0) {
 		durei_number_add(&n->received, !c->is_taken);

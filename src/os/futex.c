@@ -23,6 +23,8 @@ enum {
 	FUTEX_WAIT_BITSET_ = 9,
 	FUTEX2_SIZE_U32_ = 2,
 	MEMBARRIER_GLOBAL_ = 1,
+	MEMBARRIER_GLOBAL_EXPEDITED_ = 2,
+	MEMBARRIER_REGISTER_GLOBAL_EXPEDITED_ = 4,
 };
 #define FUTEX_BITSET_ANY 0xffffffffu
 
@@ -114,13 +116,28 @@ int durei_futex_wake(const uint32_t *word, unsigned count)
 	return r > 0 ? (int)r : 0;
 }
 
-int durei_fence_everybody(void)
+static int membarrier(int command)
 {
 	int fault = durei_fault("membarrier");
 
 	if (fault)
 		return -fault;
-	return syscall(SYS_membarrier, MEMBARRIER_GLOBAL_, 0, 0) == 0 ? 0 : -EOPNOTSUPP;
+	return syscall(SYS_membarrier, command, 0, 0) == 0 ? 0 : -EOPNOTSUPP;
+}
+
+int durei_fence_everybody(void)
+{
+	return membarrier(MEMBARRIER_GLOBAL_);
+}
+
+int durei_fence_others_join(void)
+{
+	return membarrier(MEMBARRIER_REGISTER_GLOBAL_EXPEDITED_);
+}
+
+int durei_fence_others(void)
+{
+	return membarrier(MEMBARRIER_GLOBAL_EXPEDITED_);
 }
 
 void durei_sleep_until(int64_t deadline_ns)

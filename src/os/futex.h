@@ -41,6 +41,12 @@ int durei_futex_wake(const uint32_t *word, unsigned count);
  */
 int durei_fence_everybody(void);
 
+/*
+ * The same, at once, for the processors that run processes which have joined. 0; -EOPNOTSUPP.
+ */
+int durei_fence_others_join(void);
+int durei_fence_others(void);
+
 void durei_sleep_until(int64_t deadline_ns);
 
 #endif

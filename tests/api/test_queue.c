@@ -687,6 +687,103 @@ static void many_to_many(void **state)
 	assert_int_equal(received_sum, (uint64_t)WORKERS * EACH * (EACH + 1) / 2);
 }
 
+/* -- any bytes --------------------------------------------------------------------------- */
+
+enum { IMAGE_BYTES = 256 << 10, DAMAGES = 4000 };
+
+static dure_segment *open_image(void *bytes, uint32_t flags)
+{
+	struct dure_segment_options o = { .sz = sizeof o, .backing = DURE_BACKING_BUFFER,
+					  .buffer = bytes, .size_bytes = IMAGE_BYTES };
+	dure_segment *image = NULL;
+
+	return dure_segment_open(NULL, flags, &o, &image) < 0 ? NULL : image;
+}
+
+/* waiting, taken and dead ones, in several lines */
+static void make_image(void *bytes)
+{
+	struct dure_message m = { .sz = sizeof m };
+	dure_segment *image = open_image(bytes, DURE_CREATE);
+	dure_queue *q;
+
+	assert_non_null(image);
+	T_OK(dure_queue_open(image, "queue", DURE_CREATE, NULL, &q));
+	for (unsigned i = 0; i < 40; i++) {
+		struct dure_queue_put how = { .sz = sizeof how, .type = 1 + i % 5,
+					      .priority = i % 3 };
+		T_OK(dure_queue_send(q, bytes, 10 + i * 7, &how, 0));
+		if (i % 4 == 3) {
+			T_OK(dure_queue_take(q, NULL, NULL, 0, &m, 0));
+			T_OK(i % 8 == 3 ? dure_queue_reject(q, &m) : 0);
+		}
+	}
+	dure_queue_close(q);
+	T_OK(dure_segment_close(image));
+}
+
+static void do_all(dure_segment *image)
+{
+	struct dure_message m = { .sz = sizeof m };
+	struct dure_queue_info info = { .sz = sizeof info };
+	struct dure_queue_select which;
+	char bytes[600];
+	dure_queue *q;
+
+	(void)dure_segment_check(image, NULL, NULL, NULL);
+	if (dure_queue_open(image, "queue", DURE_OPEN, NULL, &q) < 0)
+		return;
+	(void)dure_queue_info(q, &info);
+	for (unsigned i = 0; i < 12; i++) {
+		which = wish(i % 4, 1 + i % 6);
+		which.flags = i % 3 ? DURE_QUEUE_TRUNCATE
+				    : DURE_QUEUE_TRUNCATE | DURE_QUEUE_DEAD_LETTERS;
+		which.skip = i;
+		(void)dure_queue_peek(q, &which, bytes, sizeof bytes, &m);
+		which.skip = 0;
+		(void)dure_queue_receive(q, &which, bytes, sizeof bytes, &m, 0);
+		(void)dure_queue_send(q, bytes, i * 20, NULL, 0);
+		if (dure_queue_take(q, &which, NULL, 0, &m, 0) == 0)
+			(void)(i % 3 == 0   ? dure_queue_acknowledge(q, &m)
+			       : i % 3 == 1 ? dure_queue_requeue(q, &m)
+					    : dure_queue_reject(q, &m));
+	}
+	dure_queue_close(q);
+	(void)dure_queue_destroy(image, "queue");
+}
+
+/* Words of messages, queues and their surroundings become others, or each other: no crash, and
+   no end that does not come (the test has a time limit). */
+static void any_bytes_are_an_error_at_worst(void **state)
+{
+	uint64_t *bytes = aligned_alloc(4096, IMAGE_BYTES), *copy = malloc(IMAGE_BYTES);
+	size_t words = IMAGE_BYTES / 8, first = words / 8;
+
+	(void)state;
+	memset(bytes, 0, IMAGE_BYTES);
+	make_image(bytes);
+	memcpy(copy, bytes, IMAGE_BYTES);
+	for (unsigned i = 0; i < DAMAGES; i++) {
+		memcpy(bytes, copy, IMAGE_BYTES);
+		for (unsigned damage = dice(4) + 1; damage; ) {
+			size_t at = first + dice((unsigned)(words - first));
+			if (!bytes[at])
+				continue;
+			bytes[at] = dice(3) == 0   ? bytes[first + dice((unsigned)(words - first))]
+				    : dice(2) == 0 ? bytes[at] ^ UINT64_C(1) << dice(64)
+						   : dice(3) - 1ull;
+			damage--;
+		}
+		dure_segment *image = open_image(bytes, DURE_OPEN);
+		if (!image)
+			continue;
+		do_all(image);
+		(void)dure_segment_close(image);
+	}
+	free(bytes);
+	free(copy);
+}
+
 /* Whoever died in the middle of destroying: it cannot be opened, but destroyed. */
 static void users_that_died_do_not_count(void **state)
 {
@@ -725,6 +822,7 @@ int main(void)
 		TEST(agrees_with_a_model),
 		TEST(many_to_many),
 		TEST(users_that_died_do_not_count),
+		TEST(any_bytes_are_an_error_at_worst),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
