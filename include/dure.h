@@ -28,13 +28,13 @@
 #include <dure/inspect.h>
 #include <dure/map.h>
 #include <dure/mutex.h>
+#include <dure/ring.h>
 #include <dure/rwlock.h>
 #include <dure/semaphore.h>
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/queue.h>
 #include <dure/ref.h>
-#include <dure/ring.h>
 #include <dure/scoped.h>
 #include <dure/segment.h>
 #include <dure/string.h>
