@@ -33,6 +33,7 @@
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/queue.h>
+#include <dure/ordered.h>
 #include <dure/ref.h>
 #include <dure/ring.h>
 #include <dure/scoped.h>
