@@ -32,8 +32,8 @@
 #include <dure/semaphore.h>
 #include <dure/named.h>
 #include <dure/object.h>
-#include <dure/queue.h>
 #include <dure/ordered.h>
+#include <dure/queue.h>
 #include <dure/ref.h>
 #include <dure/ring.h>
 #include <dure/scoped.h>
