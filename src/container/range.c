@@ -6,7 +6,7 @@
  *          at a time, of one moment, and the next ones are looked for by the last key he had.
  * Rules    [RANGE1] what is visited next is above (or below) what was visited last, whatever has
  *                   happened to the tree meanwhile: no key twice, and none left out that was there
- *                   all the time
+ *                   all the time. In a damaged tree this is checked, so a visit ends
  * Death    nothing shared is changed.
  */
 #include <dure/ordered.h>
@@ -162,15 +162,19 @@ static bool is_beyond(const struct walk *w, const struct batch *b, const struct 
 	return r == 0 ? w->far_excluded : (r > 0) != w->goes_down;
 }
 
-/* [RANGE1] */
-static int go_on_from(struct walk *w, const struct batch *b)
+/* [RANGE1] From this item on. False: it is not beyond the one before it, or is no key: damage. */
+static bool go_on_from(struct walk *w, const struct batch *b, const struct item *item)
 {
-	const struct item *last = &b->items[b->count - 1];
+	const unsigned char *key = b->bytes + item->key;
 
+	if (w->has_near) {
+		int r = compare(&w->map->tree, key, item->key_bytes, &w->near);
+		if (r == 0 ? w->near_excluded : (r < 0) != w->goes_down)
+			return false;
+	}
 	w->has_near = true;
 	w->near_excluded = true;
-	w->at_hand ^= 1;
-	return durei_tree_make_key(w->map, b->bytes + last->key, last->key_bytes, &w->near);
+	return durei_tree_make_key(w->map, key, item->key_bytes, &w->near) == 0;
 }
 
 static int visit_all(struct walk *w, int (*visit)(const void *key, size_t key_bytes,
@@ -185,14 +189,14 @@ static int visit_all(struct walk *w, int (*visit)(const void *key, size_t key_by
 		for (unsigned i = 0; i < b->count; i++) {
 			if (is_beyond(w, b, &b->items[i]))
 				return 0;
+			if (!go_on_from(w, b, &b->items[i]))
+				return durei_tree_damaged(&w->map->tree);
 			r = visit(b->bytes + b->items[i].key, b->items[i].key_bytes,
 				  b->bytes + b->items[i].value, context);
 			if (r != 0)
 				return r;
 		}
-		r = go_on_from(w, b);
-		if (r < 0)		/* a damaged key */
-			return durei_tree_damaged(&w->map->tree);
+		w->at_hand ^= 1;	/* near lies in this one */
 	}
 }
 
