@@ -97,6 +97,18 @@ double bench_boost_vector_push_locked(void *state, uint64_t ops);
 double bench_boost_vector_get(void *state, uint64_t ops);
 void bench_boost_vector_close(void *shared);
 
+/* ordered maps: peer_ordered.cpp */
+void *bench_boost_ordered_open(const void *argument);
+double bench_boost_ordered_get(void *state, uint64_t ops);
+double bench_boost_ordered_insert(void *state, uint64_t ops);
+double bench_boost_ordered_scan(void *state, uint64_t ops);
+void bench_boost_ordered_close(void *shared);
+void *bench_std_ordered_open(const void *argument);
+double bench_std_ordered_get(void *state, uint64_t ops);
+double bench_std_ordered_insert(void *state, uint64_t ops);
+double bench_std_ordered_scan(void *state, uint64_t ops);
+void bench_std_ordered_close(void *shared);
+
 /* segments: peer_boost_segment.cpp */
 void *bench_boost_attach_open(const void *argument);
 double bench_boost_attach_round(void *state, uint64_t ops);

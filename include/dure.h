@@ -33,6 +33,7 @@
 #include <dure/semaphore.h>
 #include <dure/named.h>
 #include <dure/object.h>
+#include <dure/ordered.h>
 #include <dure/queue.h>
 #include <dure/ref.h>
 #include <dure/scoped.h>

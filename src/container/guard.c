@@ -5,18 +5,19 @@
  * Why      Containers that change words in place have the same two questions: how is the change
  *          undone when its thread dies, and how does a reader know that he saw no half of it.
  * How      A change is a log of undo entries, of its own or of the open transaction; the lock is
- *          DL_HELD_CLEAN, for the log mends what it guards. The first entry is the mark in
- *          `writer`, and the version grows behind it. A reader who meets a mark whose log is open
+ *          DL_HELD_CLEAN, for the log mends what it guards. Before the first change the log's mark
+ *          is put into `writer`, and the version grows. A reader who meets the mark of an open log
  *          waits: a moment for a single operation; then by taking the lock, which also recovers a
  *          dead writer, or waits for the end of a transaction. So he never sees what is undone
  *          later. Who can take no lock (read-only) gets -EAGAIN then.
  * Rules    layout/guard.h
- *          [GUARDC1] the mark is cleared by the commit, after the log has become VISIBLE; or it is
- *                    undone last, being the first
+ *          [GUARDC1] the mark is cleared by the commit, after the log has become VISIBLE. It is not
+ *                    undone: undoing that is begun anew goes through states that never were, and
+ *                    readers must know until the log is closed
  *          [GUARDC2] a mark that names a closed log is nobody's
  * Death    begin, after step   is left behind                       who mends it
- *          1 mark              a mark of an open log                roll back (tx/log.c)
- *          2 version           the same; readers look twice         roll back; the version stays
+ *          1 mark              a mark of an open log                roll back (tx/log.c): closed
+ *          2 version           the same; readers look twice         the same; the version stays
  *          then as tx/log.c, a transaction.
  *          reading: a lock, DL_HELD_CLEAN, that guards nothing half done.
  */
@@ -68,13 +69,12 @@ static int mark(struct durei_guard *guard)
 	if (cell64_load_rlx(&shared->writer) == mine)
 		return 0;
 	r = durei_log_add(lane, DL_LOG_SET, durei_offset(lane->seg, &shared->writer), 0);
-	if (r == 0)
-		r = durei_log_write_word(lane, &shared->writer, mine);		/* step 1 */
-	if (r == 0)
-		cell64_store_rel(&shared->version,
-				 cell64_load_rlx(&shared->version) + 1);	/* step 2 */
+	if (r < 0)
+		return r;
+	cell64_store_rel(&shared->writer, mine);				/* step 1 */
+	cell64_store_rel(&shared->version, cell64_load_rlx(&shared->version) + 1);	/* step 2 */
 	fence_release();	/* the version before the changes: [GUARD3] */
-	return r;
+	return 0;
 }
 
 int durei_guard_begin(struct durei_guard *guard)

@@ -21,6 +21,7 @@ struct durei_check {
 	void *context;
 	uint64_t buckets_left;		/* tables and indexes are blocks: all of them fit */
 	uint64_t partitions_left;
+	uint64_t nodes_left;
 	bool has_open_log;		/* some lane's transaction is open: marks are explained */
 };
 
@@ -45,6 +46,7 @@ void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock);
 /* Objects of these types, and so many bytes. */
 void durei_check_vector(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_string(struct durei_check *check, const void *object, uint64_t bytes);
+void durei_check_ordered(struct durei_check *check, const void *object, uint64_t bytes);
 
 /* A block as the tables show it, found by code of this room alone. */
 struct durei_seen_block {

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_containers.c - are vectors and strings right
+ * check_containers.c - are vectors, strings and ordered maps right
  *
  * Why      see check.c. What they lead to are blocks of their own, large enough for what they
- *          say is there.
+ *          say is there; and a tree has its keys in order, each below its own separator.
  * Death    nothing is changed.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "inspect/check.h"
+#include "layout/ordered.h"
 #include "layout/string.h"
 #include "layout/vector.h"
 
@@ -30,12 +32,11 @@ static uint64_t used_bytes(struct durei_check *check, const char *rule, uint64_t
 	return 0;
 }
 
-static void check_guard(struct durei_check *check, const struct dl_guard *guard)
+/* [GUARD2] False: an open log is changing it, or is being undone: what is there may be neither. */
+static bool stands_still(struct durei_check *check, const struct dl_guard *guard)
 {
 	durei_check_lock(check, &guard->lock);
-	if (!check->has_open_log && cell64_load_acq(&guard->writer))
-		DAMAGED(check, "GUARD2", durei_offset(check->seg, guard),
-			"a container is marked by a log, none is open");
+	return !check->has_open_log || !cell64_load_acq(&guard->writer);
 }
 
 static void check_chunk(struct durei_check *check, const struct dl_vector *v, unsigned chunk,
@@ -68,7 +69,8 @@ void durei_check_vector(struct durei_check *check, const void *object, uint64_t 
 
 	if (bytes != sizeof *v)
 		return;
-	check_guard(check, &v->guard);
+	if (!stands_still(check, &v->guard))
+		return;
 	if (!v->element_bytes || v->element_bytes > DL_VECTOR_ELEMENT_MAX ||
 	    v->first_bits > DL_VECTOR_FIRST_BITS_MAX || !is_power_of_two(v->align)) {
 		DAMAGED(check, "VECTOR2", at, "a vector's elements are of no possible size");
@@ -93,11 +95,12 @@ void durei_check_string(struct durei_check *check, const void *object, uint64_t 
 
 	if (bytes != sizeof *s)
 		return;
-	check_guard(check, &s->guard);
+	if (!stands_still(check, &s->guard))
+		return;
 	offset = cell64_load_acq(&s->text);
 	length = cell64_load_acq(&s->length);
 	if (!offset) {
-		if (length && !check->has_open_log)
+		if (length)
 			DAMAGED(check, "STRING2", at, "a string of %" PRIu64 " bytes has no block", length);
 		return;
 	}
@@ -108,6 +111,140 @@ void durei_check_string(struct durei_check *check, const void *object, uint64_t 
 	if (have < sizeof(struct dl_text) || capacity > have - sizeof(struct dl_text))
 		DAMAGED(check, "STRING2", offset, "a string's block is too small for %" PRIu64
 			" bytes", capacity);
-	else if (length > capacity && !check->has_open_log)
+	else if (length > capacity)
 		DAMAGED(check, "STRING2", at, "a string is longer than its block");
+}
+
+/* -- ordered maps ------------------------------------------------------------------------ */
+
+struct tree_walk {
+	struct durei_check *check;
+	const struct dl_ordered *map;
+	uint64_t count;			/* of entries */
+	uint64_t last_word;		/* of the entry seen last */
+	const struct dl_ordered_entry *last;	/* strings: its key */
+	bool is_number, is_damaged;
+};
+
+static void tree_damaged(struct tree_walk *walk, uint64_t offset, const char *what)
+{
+	DAMAGED(walk->check, "ORDERED1", offset, "an ordered map at +%#" PRIx64 ": %s",
+		durei_offset(walk->check->seg, walk->map), what);
+	walk->is_damaged = true;
+}
+
+/* The block of a string's key; NULL, and a finding: it is none, or does not hold its key. */
+static const struct dl_ordered_entry *key_block(struct tree_walk *walk, uint64_t offset)
+{
+	uint64_t bytes = used_bytes(walk->check, "ORDERED1", offset);
+	const struct dl_ordered_entry *entry = durei_at(walk->check->seg, offset);
+
+	if (bytes >= sizeof *entry && entry->key_offset <= bytes &&
+	    entry->key_bytes <= bytes - entry->key_offset)
+		return entry;
+	tree_damaged(walk, offset, "a key does not lie in its block");
+	return NULL;
+}
+
+static int compare_strings(const struct dl_ordered_entry *a, const struct dl_ordered_entry *b)
+{
+	int r = memcmp((const char *)a + a->key_offset, (const char *)b + b->key_offset,
+		       min_u64(a->key_bytes, b->key_bytes));
+
+	return r ? r : (a->key_bytes > b->key_bytes) - (a->key_bytes < b->key_bytes);
+}
+
+/* Is what is met next above (entries: or a separator, at) the entry met last? */
+static void check_order(struct tree_walk *walk, uint64_t word,
+			const struct dl_ordered_entry *entry, bool is_separator)
+{
+	bool is_above = word > walk->last_word;
+
+	if (!walk->is_number && word == walk->last_word && walk->last && entry)
+		is_above = compare_strings(entry, walk->last) > 0;
+	if (walk->count && !is_above)
+		tree_damaged(walk, durei_offset(walk->check->seg, walk->map), is_separator
+			     ? "a separator is not above the keys before it"
+			     : "keys are not in ascending order");
+}
+
+static void check_leaf_slot(struct tree_walk *walk, const struct dl_node *leaf, unsigned slot)
+{
+	uint64_t word = cell64_load_acq(&leaf->words[slot]);
+	uint64_t payload = cell64_load_acq(&leaf->payloads[slot]);
+	const struct dl_ordered_entry *entry = NULL;
+
+	if (!walk->is_number || walk->map->value_bytes != 8)
+		entry = key_block(walk, payload);
+	if (walk->is_damaged)
+		return;
+	check_order(walk, word, entry, false);
+	walk->last_word = word;
+	walk->last = entry;
+	walk->count++;
+}
+
+/* The node at offset, whose level must be this one. NULL, and a finding. */
+static const struct dl_node *seen_node(struct tree_walk *walk, uint64_t offset, unsigned level,
+				       bool is_root)
+{
+	uint64_t bytes = offset % 64 ? 0 : used_bytes(walk->check, "ORDERED1", offset);
+	const struct dl_node *node = durei_at(walk->check->seg, offset);
+
+	if (bytes < sizeof *node || (node->level && bytes < sizeof(struct dl_inner)) ||
+	    (is_root ? node->level >= DL_ORDERED_LEVELS_MAX : node->level != level) ||
+	    !dl_order_is_sane(cell64_load_acq(&node->order))) {
+		tree_damaged(walk, offset, "there is no node of the right level");
+		return NULL;
+	}
+	if (walk->check->nodes_left-- == 0) {
+		tree_damaged(walk, offset, "trees overlap: together they are larger than the segment");
+		return NULL;
+	}
+	if (!dl_order_count(cell64_load_acq(&node->order)) && (node->level || !is_root))
+		tree_damaged(walk, offset, "a node is empty");
+	return node;
+}
+
+/* As deep as levels go, which grow by one: [ORDERED1]. */
+static void check_node(struct tree_walk *walk, uint64_t offset, unsigned level, bool is_root)
+{
+	const struct dl_node *node = seen_node(walk, offset, level, is_root);
+	uint64_t order = node ? cell64_load_acq(&node->order) : 0;
+
+	for (unsigned i = 0; i < dl_order_count(order) && !walk->is_damaged; i++) {
+		unsigned slot = dl_order_slot(order, i);
+		if (!node->level) {
+			check_leaf_slot(walk, node, slot);
+			continue;
+		}
+		uint64_t block = cell64_load_acq(
+			&((const struct dl_inner *)(const void *)node)->separators[slot]);
+		const struct dl_ordered_entry *entry = block ? key_block(walk, block) : NULL;
+		if (i && !walk->is_damaged)
+			check_order(walk, cell64_load_acq(&node->words[slot]), entry, true);
+		if (i && !walk->is_number && !block)
+			tree_damaged(walk, offset, "a separator has no key");
+		if (!walk->is_damaged)
+			check_node(walk, cell64_load_acq(&node->payloads[slot]), node->level - 1, false);
+	}
+}
+
+void durei_check_ordered(struct durei_check *check, const void *object, uint64_t bytes)
+{
+	const struct dl_ordered *map = object;
+	struct tree_walk walk = { .check = check, .map = map };
+	uint64_t root;
+
+	if (bytes != sizeof *map)
+		return;
+	if (!stands_still(check, &map->guard))
+		return;
+	walk.is_number = map->flags & DL_ORDERED_INTEGER;
+	root = cell64_load_acq(&map->root);
+	if (root)
+		check_node(&walk, root, 0, true);
+	if (!walk.is_damaged && walk.count != cell64_load_acq(&map->count) && !check->has_open_log)
+		DAMAGED(check, "ORDERED1", durei_offset(check->seg, map), "an ordered map counts %"
+			PRIu64 " entries and has %" PRIu64, cell64_load_acq(&map->count), walk.count);
 }

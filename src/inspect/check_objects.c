@@ -11,6 +11,7 @@
 
 #include "inspect/check.h"
 #include "layout/map.h"
+#include "layout/ordered.h"
 
 /* An index under check. */
 struct walk {
@@ -85,6 +86,8 @@ static void check_container(struct durei_check *check, const char *type,
 	else if (strncmp(type, "dure_queue", DL_TYPE_NAME_BYTES) == 0 &&
 		 bytes == sizeof(struct dl_queue_place))
 		durei_check_queue(check, data);
+	else if (strncmp(type, "dure_ordered", DL_TYPE_NAME_BYTES) == 0)
+		durei_check_ordered(check, data, bytes);
 	else if (strncmp(type, "dure_ring", DL_TYPE_NAME_BYTES) == 0 &&
 		 bytes == sizeof(struct dl_ring_place))
 		durei_check_ring(check, data);
@@ -259,5 +262,6 @@ void durei_check_objects(struct durei_check *check)
 {
 	check->buckets_left = check->seg->mapped_bytes / sizeof(struct dl_bucket);
 	check->partitions_left = check->seg->mapped_bytes / sizeof(struct dl_partition);
+	check->nodes_left = check->seg->mapped_bytes / sizeof(struct dl_node);
 	check_index(check, cell64_load_acq(&check->seg->state->directory), true);
 }

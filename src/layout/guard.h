@@ -4,7 +4,8 @@
  *
  * Rules    [GUARD1] who changes a container holds its lock
  *          [GUARD2] `writer` names the log (a mark, layout/index.h) that is changing it in place,
- *                   from before the first change until all changes are final, or are undone
+ *                   from before the first change until all changes are final. One that names a
+ *                   closed log means nothing
  *          [GUARD3] version grows after `writer` is set and before the first change. So a reader
  *                   who finds no writer first, and the same version last, has read what stood
  *                   still

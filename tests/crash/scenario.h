@@ -72,6 +72,7 @@ extern const struct scenarios block_scenarios, object_scenarios, transaction_sce
 	lock_scenarios,
 	map_scenarios,
 	message_scenarios,
+	ordered_scenarios,
 	ring_scenarios,
 	segment_scenarios,
 	shared_lock_scenarios,

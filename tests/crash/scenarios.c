@@ -15,6 +15,7 @@ static const struct scenarios *const rooms[] = {
 	&lock_scenarios,
 	&map_scenarios,
 	&message_scenarios,
+	&ordered_scenarios,
 	&ring_scenarios,
 	&segment_scenarios,
 	&shared_lock_scenarios,

@@ -3,7 +3,9 @@
  * containers.c - what the tortured do to vectors and strings
  *
  * Coins lie in vectors, and each coin is in one of them: they move in transactions, and are
- * counted in the end, each once. A string holds the coins' history, whole lines only.
+ * counted in the end, each once. A string holds the coins' history, whole lines only. An ordered
+ * map, the shelf, has numbered jars: what is taken out of one is put into another, and jars that
+ * are empty go.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -42,6 +44,53 @@ static int is_coin(const struct coin *c)
 	return c->number < COINS && c->three == c->number * 3 && c->five == c->number * 5;
 }
 
+/* Jars' names begin alike. */
+static size_t jar_name(unsigned number, char name[32])
+{
+	return (size_t)snprintf(name, 32, "jar-number-%05u", number * 7919 % 100000);
+}
+
+static int put_jar(struct torture *t, unsigned number, uint64_t content)
+{
+	char name[32];
+
+	return dure_ordered_put(t->shelf, name, jar_name(number, name), &content);
+}
+
+/* Nothing: there is no such jar. */
+static int get_jar(struct torture *t, unsigned number, uint64_t *ret_content)
+{
+	char name[32];
+	int r = dure_ordered_get(t->shelf, name, jar_name(number, name), ret_content);
+
+	if (r == -ENOENT)
+		*ret_content = 0;
+	return r == -ENOENT ? 0 : r;
+}
+
+static int set_jar(struct torture *t, unsigned number, uint64_t content)
+{
+	char name[32];
+
+	return content ? put_jar(t, number, content)
+		       : dure_ordered_remove(t->shelf, name, jar_name(number, name));
+}
+
+static void make_shelf(struct torture *t)
+{
+	EXPECT(dure_ordered_open(t->seg, "shelf", DURE_CREATE, NULL, &t->shelf) >= 0);
+	for (unsigned i = 0; i < JARS; i += 2)
+		EXPECT(put_jar(t, i, JAR_START) >= 0);
+}
+
+static uint64_t live_blocks(const struct torture *t)
+{
+	struct dure_check sums = { .sz = sizeof sums };
+
+	EXPECT(dure_segment_check(t->seg, &sums, NULL, NULL) == 0);
+	return sums.live_blocks;
+}
+
 void torture_containers_begin(struct torture *t)
 {
 	char name[16];
@@ -58,6 +107,9 @@ void torture_containers_begin(struct torture *t)
 	}
 	EXPECT(dure_string_open(t->seg, "history", DURE_CREATE, &t->history) >= 0);
 	EXPECT(dure_string_set(t->history, "\n", 1) == 0);
+	t->shelf_blocks = live_blocks(t);
+	make_shelf(t);
+	t->shelf_blocks = live_blocks(t) - t->shelf_blocks;
 }
 
 void torture_containers_end(struct torture *t)
@@ -65,6 +117,7 @@ void torture_containers_end(struct torture *t)
 	for (int i = 0; i < PURSES; i++)
 		dure_vector_close(t->purses[i]);
 	dure_string_close(t->history);
+	dure_ordered_close(t->shelf);
 }
 
 /* A circle of lockers, or a full segment: then all of it is undone. */
@@ -145,17 +198,91 @@ static void write_history(struct torture *t, uint64_t lot)
 	EXPECT(is_fine(r));
 }
 
+/* All of one jar, or some, goes to another. */
+static int pour(struct torture *t, unsigned from, unsigned to, uint64_t lot)
+{
+	uint64_t a, b, amount;
+	int r = put_jar(t, JARS, 1);	/* the first change locks the shelf: then what is read stays */
+
+	if (r >= 0)
+		r = get_jar(t, from, &a);
+	if (r >= 0)
+		r = get_jar(t, to, &b);
+	if (r >= 0)
+		r = set_jar(t, JARS, 0);
+	if (r < 0 || !a || from == to)
+		return r;
+	amount = lot % 2 ? a : 1 + lot % a;
+	r = set_jar(t, from, a - amount);
+	return r < 0 ? r : put_jar(t, to, b + amount);
+}
+
+static void move_jar(struct torture *t, uint64_t lot)
+{
+	unsigned from = (unsigned)(lot % JARS), to = (unsigned)(lot / JARS % JARS);
+	dure_tx *tx;
+	int r;
+
+	lot /= JARS * JARS;
+	EXPECT(dure_tx_begin(t->seg, &tx) == 0);
+	r = pour(t, from, to, lot);
+	EXPECT(is_fine(r));
+	if (r < 0 || lot % 16 == 3)
+		EXPECT(dure_tx_abort(tx) == 0);
+	else
+		EXPECT(dure_tx_commit(tx) == 0);
+}
+
+struct walk {
+	char last[32];
+	uint64_t sum, jars;
+	int is_wrong;
+};
+
+static int pass_jar(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	struct walk *walk = context;
+	char name[32] = { 0 };
+	uint64_t content;
+
+	if (key_bytes != 16)
+		return walk->is_wrong = 1;
+	memcpy(name, key, key_bytes);
+	memcpy(&content, value, sizeof content);
+	if (strcmp(name, walk->last) <= 0 || !content)
+		return walk->is_wrong = 1;
+	memcpy(walk->last, name, sizeof name);
+	walk->sum += content;
+	walk->jars++;
+	return 0;
+}
+
+static void walk_along(struct torture *t)
+{
+	struct walk walk = { .sum = 0 };
+
+	EXPECT(dure_ordered_visit(t->shelf, NULL, pass_jar, &walk) == 0);
+}
+
 void torture_containers_work(struct torture *t, uint64_t lot)
 {
-	switch (lot % 4) {
+	switch (lot % 8) {
 	case 0:
-		look_at_coin(t, lot / 4);
+		look_at_coin(t, lot / 8);
 		break;
 	case 1:
-		write_history(t, lot / 4);
+		write_history(t, lot / 8);
+		break;
+	case 2:
+		walk_along(t);
+		break;
+	case 3:
+	case 4:
+	case 5:
+		move_jar(t, lot / 8);
 		break;
 	default:
-		move_coin(t, lot / 4);
+		move_coin(t, lot / 8);
 	}
 }
 
@@ -165,7 +292,25 @@ static int wrong(const char *what, uint64_t is, uint64_t should_be)
 	return -1;
 }
 
-int torture_containers_judge(const struct torture *t)
+/* Jars are blocks, nodes and separators, which come and go with them: destroyed, and made anew. */
+static int judge_shelf(struct torture *t, uint64_t *count)
+{
+	struct walk walk = { .sum = 0 };
+	uint64_t blocks;
+
+	if (dure_ordered_visit(t->shelf, NULL, pass_jar, &walk) != 0 || walk.is_wrong)
+		return wrong("a jar", walk.jars, 0);
+	if (walk.sum != JARS / 2 * JAR_START || walk.jars != dure_ordered_count(t->shelf))
+		return wrong("what is in the jars", walk.sum, JARS / 2 * JAR_START);
+	blocks = live_blocks(t);
+	EXPECT(dure_ordered_destroy(t->seg, "shelf") == 0);
+	*count += blocks - live_blocks(t) - t->shelf_blocks;
+	dure_ordered_close(t->shelf);
+	make_shelf(t);
+	return 0;
+}
+
+int torture_containers_judge(struct torture *t, uint64_t *count_blocks)
 {
 	static char text[1 << 20];
 	uint8_t seen[COINS] = { 0 };
@@ -189,5 +334,5 @@ int torture_containers_judge(const struct torture *t)
 		if (!end || end - at < 12 || strspn(at, "0123456789") != 8)
 			return wrong("a line of the history", (uint64_t)(at - text), 0);
 	}
-	return 0;
+	return judge_shelf(t, count_blocks);
 }

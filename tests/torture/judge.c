@@ -241,7 +241,7 @@ int torture_judge(struct torture *t)
 		return -1;
 	if (judge_money(t) < 0 || judge_lists(t, &expected) < 0 || judge_objects(t, &expected) < 0 ||
 	    judge_map(t, &expected) < 0 || judge_shared_locks(t) < 0 ||
-	    torture_containers_judge(t) < 0)
+	    torture_containers_judge(t, &expected) < 0)
 		return -1;
 	if (sums.live_blocks != expected)
 		return wrong("live blocks", sums.live_blocks, expected);

@@ -22,6 +22,8 @@ enum {
 	PLACES = 64,
 	PURSES = 6,
 	COINS = 240,
+	JARS = 200,
+	JAR_START = 100,
 };
 
 struct account {
@@ -70,6 +72,8 @@ struct torture {
 	dure_map *map;
 	dure_vector *purses[PURSES];
 	dure_string *history;
+	dure_ordered *shelf;
+	uint64_t shelf_blocks;		/* of a new one */
 	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
 };
 
@@ -87,7 +91,8 @@ int torture_judge(struct torture *t);
 void torture_containers_begin(struct torture *t);
 void torture_containers_end(struct torture *t);
 void torture_containers_work(struct torture *t, uint64_t lot);
-int torture_containers_judge(const struct torture *t);
+/* *count: of live blocks, grows by those of what changes its number of them */
+int torture_containers_judge(struct torture *t, uint64_t *count);
 
 uint64_t torture_progress(const struct torture *t);
 uint64_t torture_longest_ns(const struct torture *t);

@@ -11,6 +11,7 @@
 #include "layout/index.h"
 #include "layout/log.h"
 #include "layout/object.h"
+#include "layout/ordered.h"
 #include "layout/page.h"
 #include "layout/super.h"
 #include "segment/lane.h"
@@ -213,6 +214,43 @@ static void index_words(void **state)
 	}
 }
 
+/* An order word is a permutation of the slots, whatever is added and removed; as an array says. */
+static void order_words_are_permutations(void **state)
+{
+	unsigned model[DL_NODE_SLOTS], count = 0;
+	uint64_t order = DL_ORDER_EMPTY;
+
+	(void)state;
+	srand(1);
+	for (int i = 0; i < 100000; i++) {
+		unsigned at, seen = 0;
+		if (count < DL_NODE_SLOTS && (count == 0 || rand() % 2)) {
+			at = (unsigned)rand() % (count + 1);
+			memmove(&model[at + 1], &model[at], (count - at) * sizeof *model);
+			model[at] = dl_order_slot(order, count);
+			count++;
+			order = dl_order_add(order, at);
+		} else {
+			at = (unsigned)rand() % count;
+			unsigned slot = model[at];
+			count--;
+			memmove(&model[at], &model[at + 1], (count - at) * sizeof *model);
+			order = dl_order_remove(order, at);
+			assert_int_equal(dl_order_slot(order, count), slot);
+		}
+		assert_true(dl_order_is_sane(order));
+		assert_int_equal(dl_order_count(order), count);
+		for (unsigned j = 0; j < DL_NODE_SLOTS; j++) {
+			seen |= 1u << dl_order_slot(order, j);
+			if (j < count)
+				assert_int_equal(dl_order_slot(order, j), model[j]);
+		}
+		assert_int_equal(seen, (1u << DL_NODE_SLOTS) - 1);
+	}
+	assert_false(dl_order_is_sane(DL_ORDER_EMPTY | 0xf0));
+	assert_false(dl_order_is_sane(UINT64_C(0xf) << 60));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +262,7 @@ int main(void)
 		cmocka_unit_test(every_size_has_the_smallest_class_that_holds_it),
 		cmocka_unit_test(blocks_and_states_share_a_page_without_touching),
 		cmocka_unit_test(index_words),
+		cmocka_unit_test(order_words_are_permutations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

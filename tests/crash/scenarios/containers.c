@@ -86,6 +86,20 @@ static enum verdict judge_count(struct world *w, int64_t before, int64_t after)
 	return count == before ? BEFORE : count == after ? AFTER : WRONG;
 }
 
+/* The program's mutex stands for the vector's lock. */
+static void prepare_serial_vector(struct world *w)
+{
+	struct dure_vector_options o = { .sz = sizeof o, .first_count = 2,
+					 .flags = DURE_VECTOR_SERIAL };
+	dure_vector *v;
+
+	must(dure_vector_open(w->seg, "vector", DURE_TYPE(struct five), DURE_CREATE, &o, &v),
+	     "vector_open");
+	w->blocks[0] = v;
+	take_lock(w);
+	push_fives(v, 0, 1);
+}
+
 static void run_vector_push(struct world *w)
 {
 	push_fives(w->blocks[0], 1, 2);
@@ -459,6 +473,8 @@ static const struct scenario list[] = {
 	  0 },
 	{ "vector_push", "dure_vector_push", prepare_vector, run_vector_push, judge_vector_push,
 	  SEEN_AT_ONCE },
+	{ "vector_push_serial", "dure_vector_push", prepare_serial_vector, run_vector_push,
+	  judge_vector_push, SEEN_AT_ONCE },
 	{ "vector_grow", "dure_vector_push", prepare_full_vector, run_vector_grow,
 	  judge_vector_grow, UNCOUNTED | SEEN_AT_ONCE },
 	{ "vector_push_many", "dure_vector_push_many", prepare_vector, run_vector_push_many,

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * range.c - the entries of an ordered map from one key to another, up or down
+ *
+ * Why      A visitor takes his time, and may change the map. So he gets copies: a leaf's entries
+ *          at a time, of one moment, and the next ones are looked for by the last key he had.
+ * Rules    [RANGE1] what is visited next is above (or below) what was visited last, whatever has
+ *                   happened to the tree meanwhile: no key twice, and none left out that was there
+ *                   all the time. In a damaged tree this is checked, so a visit ends
+ * Death    nothing shared is changed.
+ */
+#include <dure/ordered.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/options.h"
+#include "container/tree.h"
+
+struct item {
+	size_t value, key, key_bytes;	/* where in the bytes of the batch */
+};
+
+/* Copies of some neighbouring entries, in the order of the visit. */
+struct batch {
+	unsigned char *bytes;
+	size_t used, room;
+	struct item items[DL_NODE_SLOTS];
+	unsigned count;
+};
+
+struct walk {
+	const dure_ordered *map;
+	bool goes_down;
+	bool has_near, has_far;
+	bool near_excluded, far_excluded;
+	struct durei_tree_key near, far;	/* where to go on; where to stop */
+	struct batch batches[2];		/* the one at hand, and the one with the key `near` */
+	unsigned at_hand;
+};
+
+/* -- copying a leaf ---------------------------------------------------------------------- */
+
+/* Room in the batch, aligned for any value. */
+static int make_room(struct batch *b, size_t bytes, size_t *ret_at)
+{
+	size_t at = (size_t)align_up(b->used, 16);
+
+	if (at + bytes > b->room) {
+		size_t room = (at + bytes) * 2;
+		unsigned char *more = realloc(b->bytes, room);
+		if (!more)
+			return durei_error_plain(ENOMEM);
+		b->bytes = more;
+		b->room = room;
+	}
+	b->used = at + bytes;
+	*ret_at = at;
+	return 0;
+}
+
+static int copy_entry(const struct durei_tree *tree, struct batch *b, const struct durei_path *path)
+{
+	unsigned leaf = path->depth - 1;
+	const struct cell64 *payload = durei_path_payload(path);
+	struct item *item = &b->items[b->count];
+	uint64_t word = cell64_load_rlx(&path->nodes[leaf]->words[dl_order_slot(path->orders[leaf],
+									       path->at[leaf])]);
+	const unsigned char *key = (const unsigned char *)&word;
+	uint32_t key_bytes = sizeof word;
+	int r;
+
+	if (!tree->is_integer && !durei_tree_key_of(tree, cell64_load_acq(payload), &key, &key_bytes))
+		return durei_tree_damaged(tree);
+	r = make_room(b, (size_t)tree->value_bytes, &item->value);
+	if (r == 0)
+		r = durei_tree_copy_value(tree, payload, b->bytes + item->value);
+	if (r == 0)
+		r = make_room(b, key_bytes, &item->key);
+	if (r < 0)
+		return r;
+	memcpy(b->bytes + item->key, key, key_bytes);
+	item->key_bytes = key_bytes;
+	b->count++;
+	return 0;
+}
+
+static int find_next(const struct walk *w, struct durei_path *path)
+{
+	enum durei_tree_way way = w->goes_down ? DUREI_TREE_HIGHEST : DUREI_TREE_LOWEST;
+	int r;
+
+	if (w->has_near)	/* up: the first that may be visited; down: the first that may not */
+		way = w->goes_down == w->near_excluded ? DUREI_TREE_TO : DUREI_TREE_BEHIND;
+	r = durei_tree_find(&w->map->tree, &w->near, way, path, NULL);
+	while (r == 0 && path->depth) {
+		unsigned at = path->at[path->depth - 1];
+		if (w->goes_down ? at > 0 : at < dl_order_count(path->orders[path->depth - 1]))
+			return 0;
+		r = durei_tree_next(&w->map->tree, path, w->goes_down);
+		if (r == 0)
+			path->depth = 0;
+		r = r < 0 ? r : 0;
+	}
+	return r;
+}
+
+static int copy_leaf(const struct walk *w, struct batch *b)
+{
+	struct durei_path path;
+	int r = find_next(w, &path);
+	unsigned *at, end;
+
+	b->used = b->count = 0;
+	if (r < 0 || !path.depth)
+		return r;
+	at = &path.at[path.depth - 1];
+	end = dl_order_count(path.orders[path.depth - 1]);
+	if (w->goes_down)
+		while (r == 0 && (*at)-- > 0)
+			r = copy_entry(&w->map->tree, b, &path);
+	else
+		for (; r == 0 && *at < end; (*at)++)
+			r = copy_entry(&w->map->tree, b, &path);
+	return r;
+}
+
+static int copy_still(const struct walk *w, struct batch *b)
+{
+	struct durei_look look;
+	int r = durei_look_open(&look, w->map->tree.seg, &w->map->tree.shared->guard);
+
+	while (r == 0 && (r = durei_look_begin(&look)) == 0) {
+		r = copy_leaf(w, b);
+		if (durei_look_end(&look))
+			return r;
+		r = r == -ENOMEM ? r : 0;
+	}
+	return r;
+}
+
+/* -- visiting ---------------------------------------------------------------------------- */
+
+static int compare(const struct durei_tree *tree, const unsigned char *bytes, size_t count,
+		   const struct durei_tree_key *key)
+{
+	uint64_t word;
+
+	if (!tree->is_integer)
+		return durei_tree_compare(bytes, (uint32_t)count, key);
+	memcpy(&word, bytes, sizeof word);
+	return (word > key->word) - (word < key->word);
+}
+
+static bool is_beyond(const struct walk *w, const struct batch *b, const struct item *item)
+{
+	int r;
+
+	if (!w->has_far)
+		return false;
+	r = compare(&w->map->tree, b->bytes + item->key, item->key_bytes, &w->far);
+	return r == 0 ? w->far_excluded : (r > 0) != w->goes_down;
+}
+
+/* [RANGE1] From this item on. False: it is not beyond the one before it, or is no key: damage. */
+static bool go_on_from(struct walk *w, const struct batch *b, const struct item *item)
+{
+	const unsigned char *key = b->bytes + item->key;
+
+	if (w->has_near) {
+		int r = compare(&w->map->tree, key, item->key_bytes, &w->near);
+		if (r == 0 ? w->near_excluded : (r < 0) != w->goes_down)
+			return false;
+	}
+	w->has_near = true;
+	w->near_excluded = true;
+	return durei_tree_make_key(w->map, key, item->key_bytes, &w->near) == 0;
+}
+
+static int visit_all(struct walk *w, int (*visit)(const void *key, size_t key_bytes,
+						  const void *value, void *context),
+		     void *context)
+{
+	for (;;) {
+		struct batch *b = &w->batches[w->at_hand];
+		int r = copy_still(w, b);
+		if (r < 0 || b->count == 0)
+			return r;
+		for (unsigned i = 0; i < b->count; i++) {
+			if (is_beyond(w, b, &b->items[i]))
+				return 0;
+			if (!go_on_from(w, b, &b->items[i]))
+				return durei_tree_damaged(&w->map->tree);
+			r = visit(b->bytes + b->items[i].key, b->items[i].key_bytes,
+				  b->bytes + b->items[i].value, context);
+			if (r != 0)
+				return r;
+		}
+		w->at_hand ^= 1;	/* near lies in this one */
+	}
+}
+
+static int make_walk(const dure_ordered *map, const struct dure_range *range, struct walk *w)
+{
+	struct durei_tree_key low, high;
+	bool low_excluded = range->flags & DURE_RANGE_ABOVE_LOW;
+	bool high_excluded = !(range->flags & DURE_RANGE_WITH_HIGH);
+	int r = 0;
+
+	if (range->flags & ~(uint32_t)(DURE_RANGE_DESCENDING | DURE_RANGE_ABOVE_LOW |
+				       DURE_RANGE_WITH_HIGH))
+		return durei_error(EINVAL, "range.flags %#x are none of DURE_RANGE_...", range->flags);
+	if (range->low)
+		r = durei_tree_make_key(map, range->low, range->low_bytes, &low);
+	if (r == 0 && range->high)
+		r = durei_tree_make_key(map, range->high, range->high_bytes, &high);
+	if (r < 0)
+		return r;
+	w->map = map;
+	w->goes_down = range->flags & DURE_RANGE_DESCENDING;
+	w->has_near = w->goes_down ? range->high : range->low;
+	w->has_far = w->goes_down ? range->low : range->high;
+	w->near_excluded = w->goes_down ? high_excluded : low_excluded;
+	w->far_excluded = w->goes_down ? low_excluded : high_excluded;
+	if (w->has_near)
+		w->near = w->goes_down ? high : low;
+	if (w->has_far)
+		w->far = w->goes_down ? low : high;
+	return 0;
+}
+
+int dure_ordered_visit(dure_ordered *map, const struct dure_range *range,
+		       int (*visit)(const void *key, size_t key_bytes, const void *value,
+				    void *context),
+		       void *context)
+{
+	struct walk w = { 0 };
+	struct dure_range ours;
+	int r = durei_options_read(&ours, sizeof ours, sizeof ours, range);
+
+	if (r == 0)
+		r = make_walk(map, &ours, &w);
+	if (r == 0)
+		r = visit_all(&w, visit, context);
+	free(w.batches[0].bytes);
+	free(w.batches[1].bytes);
+	return r;
+}

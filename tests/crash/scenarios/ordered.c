@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ordered.c - ordered maps, alone and in transactions, to be killed at every instruction
+ */
+#include "steps.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What there is to see: a bit for each of the keys 0 to 63, and who has been given new values. */
+struct sight {
+	uint64_t keys, changed;
+	int64_t last;
+	bool is_wrong;
+};
+
+enum { NEW = 1000 };		/* what is added to the value of a key that is changed */
+
+static dure_ordered *strings(struct world *w)
+{
+	dure_ordered *map;
+
+	must(dure_ordered_open(w->seg, "strings", DURE_CREATE | DURE_OPEN, NULL, &map),
+	     "ordered_open");
+	return map;
+}
+
+static dure_ordered *numbers(struct world *w)
+{
+	struct dure_ordered_options o = { .sz = sizeof o, .flags = DURE_ORDERED_INTEGER };
+	dure_ordered *map;
+
+	must(dure_ordered_open(w->seg, "numbers", DURE_CREATE | DURE_OPEN, &o, &map),
+	     "ordered_open");
+	return map;
+}
+
+/* strings whose first 8 bytes are all the same */
+static size_t string_of(uint64_t n, char key[32])
+{
+	return (size_t)snprintf(key, 32, "a-long-prefix-%02d", (int)n);
+}
+
+static void put(dure_ordered *map, bool is_string, uint64_t n, uint64_t value)
+{
+	char key[32];
+
+	if (is_string)
+		must(dure_ordered_put(map, key, string_of(n, key), &value), "put");
+	else
+		must(dure_ordered_put(map, &n, sizeof n, &value), "put");
+}
+
+static void remove_key(dure_ordered *map, uint64_t n)
+{
+	char key[32];
+
+	must(dure_ordered_remove(map, key, string_of(n, key)), "remove");
+}
+
+static int see(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	struct sight *s = context;
+	char expected[32];
+	uint64_t v, n;
+
+	memcpy(&v, value, sizeof v);
+	n = v % NEW;
+	if (n > 63 || (int64_t)n <= s->last)
+		return 1;
+	if (key_bytes == sizeof n ? memcmp(key, &n, sizeof n) != 0
+				  : key_bytes != string_of(n, expected) ||
+					    memcmp(key, expected, key_bytes) != 0)
+		return 1;
+	s->last = (int64_t)n;
+	s->keys |= UINT64_C(1) << n;
+	s->changed |= (uint64_t)(v >= NEW) << n;
+	return 0;
+}
+
+/* Everything in the map, in order; each key can be found, too. */
+static struct sight look_at(dure_ordered *map, bool is_string)
+{
+	struct sight s = { .last = -1 };
+	char key[32];
+	uint64_t value;
+
+	s.is_wrong = dure_ordered_visit(map, NULL, see, &s) != 0;
+	for (uint64_t n = 0; n < 64; n++) {
+		int r = is_string ? dure_ordered_get(map, key, string_of(n, key), &value)
+				  : dure_ordered_get(map, &n, sizeof n, &value);
+		s.is_wrong |= r != (s.keys >> n & 1 ? 0 : -ENOENT);
+	}
+	s.is_wrong |= dure_ordered_count(map) != (uint64_t)__builtin_popcountll(s.keys);
+	dure_ordered_close(map);
+	return s;
+}
+
+static enum verdict judge(struct sight s, uint64_t before, uint64_t after, uint64_t changed)
+{
+	if (s.is_wrong)
+		return WRONG;
+	if (s.keys == before && s.changed == 0)
+		return BEFORE;
+	return s.keys == after && s.changed == changed ? AFTER : WRONG;
+}
+
+static void prepare_three(struct world *w)
+{
+	w->blocks[0] = strings(w);
+	w->blocks[1] = numbers(w);
+	for (uint64_t n = 2; n <= 6; n += 2) {
+		put(w->blocks[0], true, n, n);
+		put(w->blocks[1], false, n, n);
+	}
+}
+
+#define THREE 0x54u
+
+static void run_ordered_insert(struct world *w)
+{
+	uint64_t three = 3;
+	char key[32];
+
+	must(dure_ordered_insert(w->blocks[0], key, string_of(3, key), &three), "insert");
+}
+
+static enum verdict judge_ordered_insert(struct world *w)
+{
+	return judge(look_at(strings(w), true), THREE, THREE | 8, 0);
+}
+
+static void run_ordered_insert_number(struct world *w)
+{
+	put(w->blocks[1], false, 3, 3);
+}
+
+static enum verdict judge_ordered_insert_number(struct world *w)
+{
+	return judge(look_at(numbers(w), false), THREE, THREE | 8, 0);
+}
+
+static void run_ordered_put(struct world *w)
+{
+	put(w->blocks[0], true, 4, NEW + 4);
+}
+
+static enum verdict judge_ordered_put(struct world *w)
+{
+	return judge(look_at(strings(w), true), THREE, THREE, 0x10);
+}
+
+static void run_ordered_put_number(struct world *w)
+{
+	put(w->blocks[1], false, 4, NEW + 4);
+}
+
+static enum verdict judge_ordered_put_number(struct world *w)
+{
+	return judge(look_at(numbers(w), false), THREE, THREE, 0x10);
+}
+
+static void run_ordered_remove(struct world *w)
+{
+	remove_key(w->blocks[0], 4);
+}
+
+static enum verdict judge_ordered_remove(struct world *w)
+{
+	return judge(look_at(strings(w), true), THREE, THREE & ~0x10u, 0);
+}
+
+/* one leaf that is full */
+static void prepare_full_leaf(struct world *w)
+{
+	w->blocks[0] = strings(w);
+	for (uint64_t n = 0; n < 15; n++)
+		put(w->blocks[0], true, n, n);
+}
+
+static void run_ordered_grow(struct world *w)
+{
+	put(w->blocks[0], true, 15, 15);
+}
+
+static enum verdict judge_ordered_grow(struct world *w)
+{
+	return judge(look_at(strings(w), true), 0x7fff, 0xffff, 0);
+}
+
+/* two leaves; the upper one has one entry */
+static void prepare_last_of_leaf(struct world *w)
+{
+	prepare_full_leaf(w);
+	put(w->blocks[0], true, 15, 15);
+	for (uint64_t n = 8; n < 15; n++)
+		remove_key(w->blocks[0], n);
+}
+
+static void run_ordered_remove_leaf(struct world *w)
+{
+	remove_key(w->blocks[0], 15);
+}
+
+static enum verdict judge_ordered_remove_leaf(struct world *w)
+{
+	return judge(look_at(strings(w), true), 0x80ff, 0xff, 0);
+}
+
+/* all there is: the root goes, too */
+static void prepare_one(struct world *w)
+{
+	w->blocks[0] = strings(w);
+	put(w->blocks[0], true, 5, 5);
+}
+
+static void run_ordered_remove_last(struct world *w)
+{
+	remove_key(w->blocks[0], 5);
+}
+
+static enum verdict judge_ordered_remove_last(struct world *w)
+{
+	return judge(look_at(strings(w), true), 0x20, 0, 0);
+}
+
+/* In one transaction: slots emptied and used anew, leaves parted and taken away, values changed. */
+static void change_much(struct world *w)
+{
+	dure_ordered *map = w->blocks[0];
+
+	for (uint64_t n = 0; n < 8; n++)
+		remove_key(map, n);
+	for (uint64_t n = 16; n < 26; n++)
+		put(map, true, n, n);
+	put(map, true, 12, NEW + 12);
+	put(map, true, 20, NEW + 20);
+	put(map, true, 3, 3);
+}
+
+static void run_ordered_in_tx(struct world *w)
+{
+	dure_tx *tx;
+
+	must(dure_tx_begin(w->seg, &tx), "begin");
+	change_much(w);
+	must(dure_tx_commit(tx), "commit");
+}
+
+static enum verdict judge_ordered_in_tx(struct world *w)
+{
+	return judge(look_at(strings(w), true), 0x7fff, 0x3ff7f08, 0x101000);
+}
+
+static void run_ordered_abort(struct world *w)
+{
+	dure_tx *tx;
+
+	must(dure_tx_begin(w->seg, &tx), "begin");
+	change_much(w);
+	must(dure_tx_abort(tx), "abort");
+}
+
+static enum verdict judge_ordered_abort(struct world *w)
+{
+	struct sight s = look_at(strings(w), true);
+
+	return !s.is_wrong && s.keys == 0x7fff && s.changed == 0 ? EITHER : WRONG;
+}
+
+static void run_ordered_open(struct world *w)
+{
+	strings(w);
+}
+
+static enum verdict judge_ordered_exists(struct world *w)
+{
+	dure_ordered *map;
+	int r = dure_ordered_open(w->seg, "strings", DURE_OPEN, NULL, &map);
+
+	if (r == 0)
+		dure_ordered_close(map);
+	return seen(r == 0);
+}
+
+static void prepare_two_leaves(struct world *w)
+{
+	prepare_full_leaf(w);
+	put(w->blocks[0], true, 15, 15);
+}
+
+static void run_ordered_destroy(struct world *w)
+{
+	must(dure_ordered_destroy(w->seg, "strings"), "destroy");
+}
+
+/* Some leaves less, the map with them all, or gone. */
+static enum verdict judge_ordered_gone(struct world *w)
+{
+	struct sight s;
+
+	if (judge_ordered_exists(w) == BEFORE)
+		return AFTER;
+	s = look_at(strings(w), true);
+	return !s.is_wrong && (s.keys == 0xffff || s.keys == 0xff00 || s.keys == 0) ? BEFORE : WRONG;
+}
+
+static const struct scenario list[] = {
+	{ "ordered_open", "dure_ordered_open", prepare_nothing, run_ordered_open,
+	  judge_ordered_exists, 0 },
+	{ "ordered_insert", "dure_ordered_insert", prepare_three, run_ordered_insert,
+	  judge_ordered_insert, 0 },
+	{ "ordered_insert_number", "dure_ordered_put", prepare_three, run_ordered_insert_number,
+	  judge_ordered_insert_number, 0 },
+	{ "ordered_put", "dure_ordered_put", prepare_three, run_ordered_put, judge_ordered_put,
+	  SEEN_AT_ONCE },
+	{ "ordered_put_number", "dure_ordered_put", prepare_three, run_ordered_put_number,
+	  judge_ordered_put_number, SEEN_AT_ONCE },
+	{ "ordered_remove", "dure_ordered_remove", prepare_three, run_ordered_remove,
+	  judge_ordered_remove, 0 },
+	{ "ordered_grow", "dure_ordered_put", prepare_full_leaf, run_ordered_grow,
+	  judge_ordered_grow, UNCOUNTED },
+	{ "ordered_remove_leaf", "dure_ordered_remove", prepare_last_of_leaf,
+	  run_ordered_remove_leaf, judge_ordered_remove_leaf, 0 },
+	{ "ordered_remove_last", "dure_ordered_remove", prepare_one, run_ordered_remove_last,
+	  judge_ordered_remove_last, 0 },
+	{ "ordered_in_tx", "dure_ordered_put dure_ordered_remove", prepare_full_leaf,
+	  run_ordered_in_tx, judge_ordered_in_tx, 0 },
+	{ "ordered_abort", "dure_ordered_put dure_ordered_remove", prepare_full_leaf,
+	  run_ordered_abort, judge_ordered_abort, 0 },
+	{ "ordered_destroy", "dure_ordered_destroy", prepare_two_leaves, run_ordered_destroy,
+	  judge_ordered_gone, UNCOUNTED },
+};
+
+const struct scenarios ordered_scenarios = { list, sizeof list / sizeof *list };
