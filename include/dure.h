@@ -39,6 +39,7 @@
 #include <dure/scoped.h>
 #include <dure/segment.h>
 #include <dure/string.h>
+#include <dure/seqlock.h>
 #include <dure/tx.h>
 #include <dure/vector.h>
 #include <dure/wait.h>

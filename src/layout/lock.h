@@ -45,6 +45,7 @@ enum {
 	DL_LOCK_IS_LATCH = 0x6c777205,
 	DL_LOCK_IS_ONCE = 0x6c777206,
 	DL_LOCK_IS_BARRIER = 0x6c777207,
+	DL_LOCK_IS_SEQLOCK = 0x6c777208,
 };
 
 /* Locks on which nothing but one word is waited for. */
@@ -80,6 +81,16 @@ struct dl_barrier {
 #define DL_BARRIER_LEAVING (UINT64_C(1) << 63)
 
 static_assert(sizeof(struct dl_barrier) == 32, "as dure_barrier");
+
+/* Followed by two copies of the value, each filled up to a multiple of 8 bytes. */
+struct dl_seqlock {
+	struct cell32 word;		/* of who writes; as in dl_mutex */
+	struct cell32 serial;		/* the copy that is the value: its last bit */
+	uint32_t value_bytes;		/* written before it is shared */
+	uint32_t kind;
+};
+
+static_assert(sizeof(struct dl_seqlock) == 16, "as dure_seqlock");
 
 /*
  * Of a reader-writer lock `word` is the writer's, `turn` that of whoever is upgradable or

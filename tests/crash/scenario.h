@@ -13,7 +13,7 @@
 #include <dure.h>
 #include <stdbool.h>
 
-enum { WORDS = 64, REFS = 16, LOCKS = 4 };
+enum { WORDS = 64, REFS = 16, LOCKS = 4, SEQ_WORDS = 3 };
 
 struct root {
 	dure_mutex lock;
@@ -25,6 +25,8 @@ struct root {
 	dure_latch latch;
 	dure_once once;
 	dure_barrier barrier;
+	dure_seqlock seqlock;
+	uint64_t copies[2][SEQ_WORDS];	/* behind the seqlock: its own */
 	dure_ref refs[REFS];
 	uint64_t words[WORDS];
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * signals.c - conditions, events, latches, once and barriers, to be killed at every instruction
+ * signals.c - conditions, events, latches, once, barriers and sequence locks, to be killed at every
+ *           instruction
  */
 #include <errno.h>
 
@@ -261,6 +262,86 @@ static enum verdict judge_missed(struct world *w)
 	return dead_members(w) == 1 ? EITHER : WRONG;
 }
 
+/* -- sequence locks ---------------------------------------------------------------------- */
+
+enum { VALUE_BYTES = SEQ_WORDS * 8 };
+
+struct value {
+	uint64_t words[SEQ_WORDS];
+};
+
+static struct value all(uint64_t word)
+{
+	return (struct value){ { word, word, word } };
+}
+
+static void run_seqlock_init(struct world *w)
+{
+	struct value v = all(1);
+
+	must(dure_seqlock_init(w->seg, &w->root->seqlock, &v, VALUE_BYTES), "seqlock_init");
+}
+
+/* written once, so that both copies have been in use */
+static void prepare_seqlock(struct world *w)
+{
+	struct value v = all(1);
+
+	run_seqlock_init(w);
+	must(dure_seqlock_write(w->seg, &w->root->seqlock, &v, VALUE_BYTES, 0), "seqlock_write");
+}
+
+static void run_seqlock_write(struct world *w)
+{
+	struct value v = all(2);
+
+	must(dure_seqlock_write(w->seg, &w->root->seqlock, &v, VALUE_BYTES, 0), "seqlock_write");
+}
+
+static void run_seqlock_begin(struct world *w)
+{
+	struct value v;
+
+	must(dure_seqlock_begin(w->seg, &w->root->seqlock, &v, VALUE_BYTES, 0), "seqlock_begin");
+}
+
+static void prepare_begun(struct world *w)
+{
+	prepare_seqlock(w);
+	run_seqlock_begin(w);
+}
+
+static void run_seqlock_commit(struct world *w)
+{
+	struct value v = all(2);
+
+	must(dure_seqlock_commit(w->seg, &w->root->seqlock, &v, VALUE_BYTES), "seqlock_commit");
+}
+
+static void run_seqlock_cancel(struct world *w)
+{
+	must(dure_seqlock_cancel(w->seg, &w->root->seqlock), "seqlock_cancel");
+}
+
+/* One value or the other, and the next one can write. */
+static enum verdict judge_value(struct world *w)
+{
+	struct value v = all(0);
+
+	if (dure_seqlock_read(w->seg, &w->root->seqlock, &v, VALUE_BYTES) < 0 ||
+	    v.words[1] != v.words[0] || v.words[2] != v.words[0] || v.words[0] < 1 || v.words[0] > 2)
+		return WRONG;
+	if (dure_seqlock_begin(w->seg, &w->root->seqlock, &v, VALUE_BYTES, 0) < 0)
+		return WRONG;
+	run_seqlock_cancel(w);
+	return seen(v.words[0] == 2);
+}
+
+static enum verdict judge_same_value(struct world *w)
+{
+	return judge_value(w) == BEFORE ? EITHER : WRONG;
+}
+
 static const struct scenario list[] = {
 	{ "condition_init", "dure_condition_init", prepare_nothing, run_condition_init,
 	  nothing_to_see, 0 },
@@ -287,6 +368,13 @@ static const struct scenario list[] = {
 	{ "barrier_leave_early", "dure_barrier_leave", prepare_one_of_three, run_leave,
 	  judge_left_early, 0 },
 	{ "barrier_wait", "dure_barrier_wait", prepare_member, run_barrier_wait, judge_missed, 0 },
+	{ "seqlock_init", "dure_seqlock_init", prepare_nothing, run_seqlock_init, nothing_to_see, 0 },
+	{ "seqlock_write", "dure_seqlock_write", prepare_seqlock, run_seqlock_write, judge_value, 0 },
+	{ "seqlock_begin", "dure_seqlock_begin", prepare_seqlock, run_seqlock_begin, judge_same_value,
+	  0 },
+	{ "seqlock_commit", "dure_seqlock_commit", prepare_begun, run_seqlock_commit, judge_value, 0 },
+	{ "seqlock_cancel", "dure_seqlock_cancel", prepare_begun, run_seqlock_cancel,
+	  judge_same_value, 0 },
 };
 
 const struct scenarios signal_scenarios = { list, sizeof list / sizeof *list };
