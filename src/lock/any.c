@@ -88,7 +88,7 @@ static bool look_at_units(struct round *round, struct dl_semaphore *s, uint32_t 
 	if (durei_share_recover(round->lane, &holders))
 		return look_at_units(round, s, units);
 	add_word(round, durei_semaphore_half(&s->word), (uint32_t)next);
-	for (unsigned i = 0; i < holders.count && i < sizeof holders.lanes / sizeof *holders.lanes; i++)
+	for (unsigned i = 0; i < holders.count; i++)
 		add_owner(round, holders.lanes[i]);
 	return false;
 }

@@ -112,7 +112,7 @@ static void count_member(struct dl_share *share, uint64_t what, void *context)
 		return;
 	}
 	/* nobody goes on before all have come: so those there is no room for are looked at later */
-	if (awaited->count < sizeof awaited->lanes / sizeof *awaited->lanes)
+	if (awaited->count < DUREI_SHARERS_MAX)
 		awaited->lanes[awaited->count++] = lane;
 }
 

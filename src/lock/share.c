@@ -73,14 +73,10 @@ void durei_share_find_all(struct durei_lane *lane, uint64_t offset, enum dl_shar
 	dure_segment *seg = lane->seg;
 
 	ret->count = 0;
-	for (unsigned id = 1; id < durei_lane_end(seg); id++) {
-		if (id == lane->id || !is_in_use(seg, id) ||
-		    !find_in(durei_lane_at(seg, id), key, states, 0))
-			continue;
-		if (ret->count < sizeof ret->lanes / sizeof *ret->lanes)
-			ret->lanes[ret->count] = (uint16_t)id;
-		ret->count++;
-	}
+	for (unsigned id = 1; id < durei_lane_end(seg) && ret->count < DUREI_SHARERS_MAX; id++)
+		if (id != lane->id && is_in_use(seg, id) &&
+		    find_in(durei_lane_at(seg, id), key, states, 0))
+			ret->lanes[ret->count++] = (uint16_t)id;
 }
 
 void durei_share_each(dure_segment *seg, uint64_t offset, enum dl_share_kind kind, unsigned states,
@@ -103,8 +99,7 @@ bool durei_share_recover(struct durei_lane *lane, const struct durei_sharers *sh
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < sharers->count && i < sizeof sharers->lanes / sizeof *sharers->lanes;
-	     i++)
+	for (unsigned i = 0; i < sharers->count; i++)
 		any |= durei_recover_lane(lane->seg, lane, sharers->lanes[i]) == 1;
 	return any;
 }

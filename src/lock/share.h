@@ -8,6 +8,7 @@
 #include "layout/lock.h"
 #include "segment/lane.h"
 #include "segment/recover.h"
+#include "segment/wait.h"
 
 /* Says that the lane has no free share; NULL. */
 struct dl_share *durei_share_refuse(void) __attribute__((cold));
@@ -57,9 +58,10 @@ static inline struct dl_share *durei_share_of(struct durei_lane *lane, uint64_t 
 }
 
 /* The lanes, not our own, that have a share in one of these states. */
+enum { DUREI_SHARERS_MAX = DUREI_OWNERS_MAX + 1 };	/* as many: there may be more */
 struct durei_sharers {
-	unsigned count;			/* may be more than lanes[] has room for */
-	uint16_t lanes[64];
+	unsigned count;
+	uint16_t lanes[DUREI_SHARERS_MAX];
 };
 void durei_share_find_all(struct durei_lane *lane, uint64_t offset, enum dl_share_kind kind,
 			  unsigned states, struct durei_sharers *ret);
