@@ -349,7 +349,7 @@ static int enter(const struct call *c)
 
 static int lock_exclusive(const struct call *c)
 {
-	int r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN, 0, remaining(c));
+	int r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN | DL_HELD_CROWD, 0, remaining(c));
 
 	if (r < 0)
 		return r;
@@ -361,7 +361,7 @@ static int lock_exclusive(const struct call *c)
 
 static int lock_upgradable(const struct call *c)
 {
-	int r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN, 0, remaining(c));
+	int r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN | DL_HELD_CROWD, 0, remaining(c));
 	uint32_t word;
 
 	if (r < 0)
@@ -452,7 +452,7 @@ static int change_from_shared(const struct call *c, enum dure_lock_mode to)
 	uint32_t word;
 	int r;
 
-	r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN, 0, 0);
+	r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN | DL_HELD_CROWD, 0, 0);
 	if (r < 0)
 		return r;
 	word = cell32_load_acq(&c->lock->word);

@@ -12,6 +12,8 @@
  *          [WORD2] before it sleeps a lane says in `waiting` for what; a circle is found by
  *                  following waiting and word in turn. Two that close a circle at the same
  *                  moment both see it: each has published its own step before it looks
+ *          [WORD3] nothing is stored where the word is not ours: a transaction may have freed the
+ *                  block that its lock lay in, and somebody else's data may be there now
  * Death    see held.c.
  */
 #include "lock/word.h"
@@ -92,7 +94,7 @@ static int take_free(struct durei_lane *lane, struct cell32 *word, uint32_t seen
 		return -EAGAIN;
 	/* G1: held_count and the word are shown; the first lock of a lane asks the gate */
 	if (lane->held_count == 1 && lane->tx.depth == 0 && durei_gate_is_shut(lane)) {
-		durei_word_free_slowly(word, DL_LOCK_DIED);
+		durei_word_free_slowly(lane, word, DL_LOCK_DIED);
 		durei_held_pop(lane);
 		durei_gate_wait(lane);
 		return -EBUSY;
@@ -141,7 +143,7 @@ int durei_word_wait(struct durei_lane *lane, struct cell32 *word, uint64_t held_
 	if (durei_word_is_ours(lane, word)) {
 		if (lane->held_count > 1 || lane->tx.depth || !durei_gate_is_shut(lane))
 			return 0;
-		durei_word_free_slowly(word, DL_LOCK_DIED);
+		durei_word_free_slowly(lane, word, DL_LOCK_DIED);
 		durei_held_pop(lane);
 		durei_gate_wait(lane);
 		durei_held_push(lane, durei_offset(lane->seg, word), held_flags);
@@ -165,12 +167,14 @@ int durei_word_check_held(const struct durei_lane *lane, const struct cell32 *wo
 			   (unsigned long long)offset);
 }
 
-void durei_word_free_slowly(struct cell32 *word, uint32_t keep)
+void durei_word_free_slowly(const struct durei_lane *lane, struct cell32 *word, uint32_t keep)
 {
 	uint32_t seen = cell32_load_rlx(word);	/* relaxed: the cas decides */
 
-	while (!cell32_cas(word, &seen, seen & keep))
-		;
-	if (seen & DL_LOCK_WAITED)
-		durei_wake(word, 1);
+	while ((seen & DL_LOCK_OWNER_MASK) == lane->lock_word)		/* [WORD3] */
+		if (cell32_cas(word, &seen, seen & keep)) {
+			if (seen & DL_LOCK_WAITED)
+				durei_wake(word, 1);
+			return;
+		}
 }

@@ -41,7 +41,7 @@ static inline int durei_word_take(struct durei_lane *lane, struct cell32 *word,
 }
 
 /* Wakes who sleeps; the word has more bits than ours. */
-void durei_word_free_slowly(struct cell32 *word, uint32_t keep);
+void durei_word_free_slowly(const struct durei_lane *lane, struct cell32 *word, uint32_t keep);
 
 /* Gives it back: held entry `index` of this lane. */
 static inline void durei_word_free(struct durei_lane *lane, struct cell32 *word, int index)
@@ -49,7 +49,7 @@ static inline void durei_word_free(struct durei_lane *lane, struct cell32 *word,
 	uint32_t mine = lane->lock_word;
 
 	if (__builtin_expect(!cell32_cas(word, &mine, 0), 0))
-		durei_word_free_slowly(word, DL_LOCK_DIED);
+		durei_word_free_slowly(lane, word, DL_LOCK_DIED);
 	durei_held_remove(lane, index);
 }
 

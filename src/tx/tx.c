@@ -4,8 +4,8 @@
  *
  * Why      The log is the mechanism; this file is its use by programs: nesting, locks that
  *          are held to the end, checks of what the caller passes in.
- * Rules    [TXU1] locks of a transaction carry DL_HELD_CLEAN: an heir frees them silently,
- *                 after the log has been dealt with
+ * Rules    [TXU1] locks of a transaction carry DL_HELD_CLEAN without DL_HELD_CROWD: an heir frees
+ *                 them silently, after the log has been dealt with
  *          [TXU2] they are given back after the log is IDLE
  *          [TXU3] one that was marked consistent loses its died bit then, and only after a
  *                 commit: an abort has undone what was mended
@@ -117,10 +117,10 @@ static void give_locks_back(struct durei_lane *lane, bool has_committed)
 	for (int i = (int)lane->held_count - 1; lane->tx.has_locks && i >= 0; i--) {
 		uint64_t offset = cell64_load_rlx(&lane->shared->held[i]) & DL_HELD_OFFSET_MASK;
 		uint64_t flags = durei_held_flags(lane, i);
-		if (!(flags & DL_HELD_CLEAN))
+		if (!(flags & DL_HELD_CLEAN) || flags & DL_HELD_CROWD)	/* [TXU1] */
 			continue;
 		struct dl_mutex *m = durei_at(lane->seg, offset);
-		if (has_committed && flags & DL_HELD_MARKED)
+		if (has_committed && flags & DL_HELD_MARKED && durei_word_is_ours(lane, &m->word))
 			(void)cell32_and(&m->word, ~DL_LOCK_DIED);
 		durei_word_free(lane, &m->word, i);
 		lane->tx.has_locks--;

@@ -6,6 +6,7 @@
 
 struct root {
 	dure_rwlock lock;
+	dure_mutex mutex;
 	uint64_t a, b;
 };
 
@@ -219,6 +220,29 @@ static void readers_nest_while_a_writer_waits(void **state)
 	end_other();
 }
 
+/* A transaction gives back its own locks, and no others. */
+static void transactions_leave_the_lock_alone(void **state)
+{
+	dure_tx *tx;
+
+	(void)state;
+	start_other();
+	T_OK(dure_tx_begin(seg, &tx));
+	T_OK(dure_tx_lock(tx, &root->mutex, 0));
+	T_OK(lock(DURE_EXCLUSIVE, 0));
+	T_OK(dure_tx_commit(tx));
+	assert_int_equal(other_tries(lock, DURE_SHARED), -EAGAIN);
+	T_OK(dure_mutex_lock(seg, &root->mutex, 0));	/* that one is free */
+	T_OK(dure_mutex_unlock(seg, &root->mutex));
+	T_OK(change(DURE_UPGRADABLE, 0));
+	T_OK(dure_tx_begin(seg, &tx));
+	T_OK(dure_tx_lock(tx, &root->mutex, 0));
+	T_OK(dure_tx_abort(tx));
+	assert_int_equal(other_tries(lock, DURE_UPGRADABLE), -EAGAIN);
+	T_OK(unlock());
+	end_other();
+}
+
 static void bad_input_is_refused(void **state)
 {
 	dure_rwlock local = { { 0 } };
@@ -392,6 +416,7 @@ int main(void)
 		cmocka_unit_test(modes_change),
 		cmocka_unit_test(a_thread_does_not_wait_for_itself),
 		cmocka_unit_test(readers_nest_while_a_writer_waits),
+		cmocka_unit_test(transactions_leave_the_lock_alone),
 		cmocka_unit_test(bad_input_is_refused),
 		cmocka_unit_test(the_dead_are_not_waited_for),
 		cmocka_unit_test(everybody_is_told_of_a_dead_writer),
