@@ -40,6 +40,7 @@
 #include <dure/segment.h>
 #include <dure/string.h>
 #include <dure/seqlock.h>
+#include <dure/sysv.h>
 #include <dure/tx.h>
 #include <dure/vector.h>
 #include <dure/wait.h>

@@ -511,6 +511,19 @@ static const struct refusal refusals[] = {
 	{ "robust_list", { EOPNOTSUPP }, true },
 	{ "getrandom", { ENOSYS, EIO }, true },
 	{ "malloc", { ENOMEM }, true },
+	{ "stat", { EACCES, EIO }, true },
+	{ "ipc_stat", { EACCES, EIDRM }, true },
+	{ "ipc_set", { EPERM, EINVAL }, true },
+	{ "ipc_remove", { EPERM }, false },
+	{ "ipc_info", { ENOSYS }, true },
+	{ "shmdt", { EINVAL }, false },
+	{ "shm_lock", { ENOMEM, EPERM }, true },
+	{ "semget", { ENOSPC, ENOMEM, EACCES, EINVAL, ENOSYS }, true },
+	{ "semop", { EACCES, EIDRM, ENOMEM, ENOSPC, E2BIG }, false },
+	{ "semctl", { EACCES, EIDRM }, true },
+	{ "msgget", { ENOSPC, ENOMEM, EACCES, ENOSYS }, true },
+	{ "msgsnd", { EACCES, EIDRM, ENOMEM }, true },
+	{ "msgrcv", { EACCES, EIDRM, ENOSYS }, true },
 };
 
 static const struct refusal *refusal_of(const char *call)
