@@ -40,6 +40,14 @@ static int32_t id_of(const struct world *w)
 	return (int32_t)(intptr_t)w->out;
 }
 
+/* There is no output, and yet something to finish. */
+static int done(struct world *w, int r)
+{
+	if (r >= 0)
+		w->out = NULL;
+	return r;
+}
+
 /* what prepare has made, for act */
 static int32_t made;
 static dure_sysv_sem *made_sem;
@@ -185,8 +193,7 @@ static int use_set(struct world *w)
 	struct dure_sysv_sem_operation ops[2] = { { .index = 0, .change = -1 },
 						  { .index = 1, .change = 1 } };
 
-	(void)w;
-	return dure_sysv_sem_operate(made_sem, ops, 2, DURE_S(5));
+	return done(w, dure_sysv_sem_operate(made_sem, ops, 2, DURE_S(5)));
 }
 
 static int wait_in_vain(struct world *w)
@@ -194,8 +201,7 @@ static int wait_in_vain(struct world *w)
 	struct dure_sysv_sem_operation op = { .index = 1, .change = -9 };
 	int r = dure_sysv_sem_operate(made_sem, &op, 1, DURE_MS(1));
 
-	(void)w;
-	return r == -ETIMEDOUT ? 0 : r;
+	return done(w, r == -ETIMEDOUT ? 0 : r);
 }
 
 static int read_and_set(struct world *w)
@@ -203,25 +209,23 @@ static int read_and_set(struct world *w)
 	uint16_t got[3];
 	int r = dure_sysv_sem_get(made_sem, got, 3);
 
-	(void)w;
 	if (r == 0)
 		r = dure_sysv_sem_set(made_sem, got, 3);
-	return r < 0 ? r : dure_sysv_sem_set_one(made_sem, 1, 3);
+	return done(w, r < 0 ? r : dure_sysv_sem_set_one(made_sem, 1, 3));
 }
 
 static int set_facts(struct world *w)
 {
 	struct dure_sysv_sem_info info = { .sz = sizeof info };
 
-	(void)w;
-	return dure_sysv_sem_info(made_sem, 1, &info);
+	return done(w, dure_sysv_sem_info(made_sem, 1, &info));
 }
 
 static void forget_set(struct world *w)
 {
-	(void)w;
 	MUST(dure_sysv_remove(DURE_SYSV_SEM, dure_sysv_sem_id(made_sem)) == 0);
 	dure_sysv_sem_close(made_sem);
+	w->out = UNTOUCHED;
 }
 
 /* -- queues ------------------------------------------------------------------------------- */
@@ -252,16 +256,14 @@ static void prepare_queue(struct world *w)
 
 static int send_one(struct world *w)
 {
-	(void)w;
-	return dure_sysv_msg_send(made, 8, "eight", 5, DURE_S(5));
+	return done(w, dure_sysv_msg_send(made, 8, "eight", 5, DURE_S(5)));
 }
 
 static int receive_one(struct world *w)
 {
 	char got[8];
 
-	(void)w;
-	return dure_sysv_msg_receive(made, 7, 0, got, sizeof got, DURE_S(5), NULL);
+	return done(w, dure_sysv_msg_receive(made, 7, 0, got, sizeof got, DURE_S(5), NULL));
 }
 
 static int await_none(struct world *w)
@@ -269,8 +271,7 @@ static int await_none(struct world *w)
 	char got[8];
 	int r = dure_sysv_msg_receive(made, 99, 0, got, sizeof got, DURE_MS(1), NULL);
 
-	(void)w;
-	return r == -ETIMEDOUT ? 0 : r;
+	return done(w, r == -ETIMEDOUT ? 0 : r);
 }
 
 static int look_at_one(struct world *w)
@@ -279,14 +280,13 @@ static int look_at_one(struct world *w)
 	char got[8];
 	int r = dure_sysv_msg_info(made, &info);
 
-	(void)w;
-	return r < 0 ? r : dure_sysv_msg_peek(made, 0, got, sizeof got, NULL);
+	return done(w, r < 0 ? r : dure_sysv_msg_peek(made, 0, got, sizeof got, NULL));
 }
 
 static void forget_queue(struct world *w)
 {
-	(void)w;
 	MUST(dure_sysv_remove(DURE_SYSV_MSG, made) == 0);
+	w->out = UNTOUCHED;
 }
 
 /* -- the table ---------------------------------------------------------------------------- */
@@ -311,23 +311,23 @@ const struct scenario scenarios[] = {
 	{ "sysv: complete a set", .prepare = prepare_half_made, .act = open_set,
 	  .verify = set_is_complete, .finish = remove_set, .codes = sem_open_codes,
 	  .result_varies = true },
-	{ "sysv: operate", .prepare = prepare_set, .act = use_set, .verify = forget_set,
+	{ "sysv: operate", .prepare = prepare_set, .act = use_set, .finish = forget_set,
 	  .codes = sem_codes },
 	{ "sysv: wait for a semaphore", .prepare = prepare_set, .act = wait_in_vain,
-	  .verify = forget_set, .codes = sem_codes },
+	  .finish = forget_set, .codes = sem_codes },
 	{ "sysv: values of a set", .prepare = prepare_set, .act = read_and_set,
-	  .verify = forget_set, .codes = sem_codes },
-	{ "sysv: facts of a set", .prepare = prepare_set, .act = set_facts, .verify = forget_set,
+	  .finish = forget_set, .codes = sem_codes },
+	{ "sysv: facts of a set", .prepare = prepare_set, .act = set_facts, .finish = forget_set,
 	  .codes = sem_codes },
 	{ "sysv: make a queue", .act = get_queue, .finish = remove_queue, .codes = get_codes },
-	{ "sysv: send", .prepare = prepare_queue, .act = send_one, .verify = forget_queue,
+	{ "sysv: send", .prepare = prepare_queue, .act = send_one, .finish = forget_queue,
 	  .codes = msg_codes },
-	{ "sysv: receive", .prepare = prepare_queue, .act = receive_one, .verify = forget_queue,
+	{ "sysv: receive", .prepare = prepare_queue, .act = receive_one, .finish = forget_queue,
 	  .codes = msg_codes },
 	{ "sysv: wait for a message", .prepare = prepare_queue, .act = await_none,
-	  .verify = forget_queue, .codes = msg_codes },
+	  .finish = forget_queue, .codes = msg_codes },
 	{ "sysv: look at a message", .prepare = prepare_queue, .act = look_at_one,
-	  .verify = forget_queue, .codes = msg_codes },
+	  .finish = forget_queue, .codes = msg_codes },
 };
 
 const unsigned scenario_count = sizeof scenarios / sizeof *scenarios;
