@@ -35,6 +35,7 @@
 #include <dure/object.h>
 #include <dure/ordered.h>
 #include <dure/queue.h>
+#include <dure/posix.h>
 #include <dure/ref.h>
 #include <dure/scoped.h>
 #include <dure/segment.h>

@@ -473,7 +473,7 @@ static void run_refusing(const struct scenario *s, const char *directory, enum m
 
 struct refusal {
 	const char *call;
-	int codes[5];
+	int codes[6];
 	bool for_good;			/* may last: a kernel without it, a full disk */
 };
 
@@ -524,6 +524,12 @@ static const struct refusal refusals[] = {
 	{ "msgget", { ENOSPC, ENOMEM, EACCES, ENOSYS }, true },
 	{ "msgsnd", { EACCES, EIDRM, ENOMEM }, true },
 	{ "msgrcv", { EACCES, EIDRM, ENOSYS }, true },
+	{ "mq_open", { EACCES, EMFILE, ENOSPC, ENOMEM, EINVAL }, true },
+	{ "mq_unlink", { EACCES }, false },
+	{ "mq_getattr", { EBADF }, true },
+	{ "mq_send", { EBADF, ENOMEM, EMSGSIZE }, true },
+	{ "mq_receive", { EBADF, EMSGSIZE }, true },
+	{ "mq_notify", { EBUSY, ENOMEM, EBADF }, true },
 };
 
 static const struct refusal *refusal_of(const char *call)

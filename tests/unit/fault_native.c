@@ -8,6 +8,7 @@
 #include "fault.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@ static const int id_codes[] = { COMMON, GONE, EMFILE, 0 };
 static const int sem_open_codes[] = { EEXIST, ENOSPC, EBUSY, EAGAIN, ETIMEDOUT, ESTALE, COMMON, GONE,
 				      0 };
 static const int sem_codes[] = { EAGAIN, ETIMEDOUT, ESTALE, EMSGSIZE, ENOSPC, COMMON, 0 };
+static const int posix_codes[] = { ENOENT, EEXIST, ENOSPC, EMFILE, EBUSY, EIO, EMSGSIZE, COMMON, 0 };
 static const int msg_codes[] = { EAGAIN, ETIMEDOUT, ESTALE, EMSGSIZE, COMMON, GONE, 0 };
 
 static int32_t key(void)
@@ -289,6 +291,156 @@ static void forget_queue(struct world *w)
 	w->out = UNTOUCHED;
 }
 
+/* -- POSIX -------------------------------------------------------------------------------- */
+
+static const char *posix_name(void)
+{
+	static char name[32];
+
+	snprintf(name, sizeof name, "/dure-fault-%d", (int)getpid());
+	return name;
+}
+
+static int made_fd;
+static dure_posix_sem *made_posix_sem;
+
+static void close_and_remove(struct world *w, uint32_t kind)
+{
+	close((int)(intptr_t)w->out);
+	MUST(dure_posix_remove(kind, posix_name()) == 0);
+	w->out = UNTOUCHED;
+}
+
+static int open_memory(struct world *w)
+{
+	struct dure_posix_shm_options options = { .sz = sizeof options, .size_bytes = 10000 };
+	int fd = 0x5a5a5a50;
+	int r = dure_posix_shm_open(posix_name(), DURE_CREATE | DURE_OPEN, &options, &fd);
+
+	w->out = as_output(fd);
+	return r;
+}
+
+static void close_memory(struct world *w)
+{
+	close_and_remove(w, DURE_POSIX_SHM);
+}
+
+static void prepare_memory(struct world *w)
+{
+	MUST(open_memory(w) == DURE_CREATED);
+	made_fd = id_of(w);
+	w->out = UNTOUCHED;
+}
+
+static int resize_memory(struct world *w)
+{
+	return done(w, dure_posix_shm_resize(made_fd, 30000));
+}
+
+static void forget_memory(struct world *w)
+{
+	w->out = as_output(made_fd);
+	close_memory(w);
+}
+
+static void forget_first_memory(struct world *w)
+{
+	close(made_fd);
+	close_memory(w);
+}
+
+static int open_semaphore(struct world *w)
+{
+	dure_posix_sem *sem = UNTOUCHED;
+	int r = dure_posix_sem_open(posix_name(), DURE_CREATE | DURE_OPEN, NULL, &sem);
+
+	w->out = sem;
+	return r;
+}
+
+static void close_semaphore(struct world *w)
+{
+	dure_posix_sem_close(w->out);
+	MUST(dure_posix_remove(DURE_POSIX_SEM, posix_name()) == 0);
+	w->out = UNTOUCHED;
+}
+
+static void prepare_semaphore(struct world *w)
+{
+	MUST(open_semaphore(w) == DURE_CREATED);
+	made_posix_sem = w->out;
+	w->out = UNTOUCHED;
+}
+
+static void forget_first_semaphore(struct world *w)
+{
+	dure_posix_sem_close(made_posix_sem);
+	close_semaphore(w);
+}
+
+static int open_posix_queue(struct world *w)
+{
+	struct dure_posix_queue_options options = { .sz = sizeof options, .message_bytes = 16 };
+	int fd = 0x5a5a5a50;
+	int r = dure_posix_queue_open(posix_name(), DURE_CREATE | DURE_OPEN, &options, &fd);
+
+	w->out = as_output(fd);
+	return r;
+}
+
+static void close_posix_queue(struct world *w)
+{
+	close_and_remove(w, DURE_POSIX_QUEUE);
+}
+
+static void prepare_posix_queue(struct world *w)
+{
+	MUST(open_posix_queue(w) == DURE_CREATED);
+	made_fd = id_of(w);
+	w->out = UNTOUCHED;
+}
+
+static int use_posix_queue(struct world *w)
+{
+	struct dure_posix_queue_info info = { .sz = sizeof info };
+	char got[16];
+	int r = dure_posix_queue_send(made_fd, "x", 1, 3, DURE_S(5));
+
+	if (r == 0)
+		r = dure_posix_queue_info(made_fd, &info);
+	if (r == 0)
+		r = dure_posix_queue_receive(made_fd, got, sizeof got, DURE_S(5), NULL);
+	if (r == 1)
+		r = dure_posix_queue_notify(made_fd, 0, 0);
+	return done(w, r);
+}
+
+static void forget_posix_queue(struct world *w)
+{
+	w->out = as_output(made_fd);
+	close_posix_queue(w);
+}
+
+static int posix_limits(struct world *w)
+{
+	struct dure_posix_limits limits = { .sz = sizeof limits };
+
+	(void)w;
+	return dure_posix_limits(&limits);
+}
+
+static int remove_posix(struct world *w)
+{
+	return done(w, dure_posix_remove(DURE_POSIX_QUEUE, posix_name()));
+}
+
+static void forget_descriptor(struct world *w)
+{
+	close(made_fd);
+	w->out = UNTOUCHED;
+}
+
 /* -- the table ---------------------------------------------------------------------------- */
 
 const struct scenario scenarios[] = {
@@ -328,6 +480,22 @@ const struct scenario scenarios[] = {
 	  .finish = forget_queue, .codes = msg_codes },
 	{ "sysv: look at a message", .prepare = prepare_queue, .act = look_at_one,
 	  .finish = forget_queue, .codes = msg_codes },
+	{ "posix: make memory", .act = open_memory, .finish = close_memory, .codes = posix_codes },
+	{ "posix: open memory", .prepare = prepare_memory, .act = open_memory,
+	  .finish = forget_first_memory, .codes = posix_codes },
+	{ "posix: resize memory", .prepare = prepare_memory, .act = resize_memory,
+	  .finish = forget_memory, .codes = posix_codes },
+	{ "posix: make a semaphore", .act = open_semaphore, .finish = close_semaphore,
+	  .codes = posix_codes },
+	{ "posix: open a semaphore", .prepare = prepare_semaphore, .act = open_semaphore,
+	  .finish = forget_first_semaphore, .codes = posix_codes },
+	{ "posix: make a queue", .act = open_posix_queue, .finish = close_posix_queue,
+	  .codes = posix_codes },
+	{ "posix: use a queue", .prepare = prepare_posix_queue, .act = use_posix_queue,
+	  .finish = forget_posix_queue, .codes = posix_codes },
+	{ "posix: remove a queue", .prepare = prepare_posix_queue, .act = remove_posix,
+	  .finish = forget_descriptor, .codes = posix_codes },
+	{ "posix: limits", .act = posix_limits, .codes = posix_codes },
 };
 
 const unsigned scenario_count = sizeof scenarios / sizeof *scenarios;
