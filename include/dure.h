@@ -27,6 +27,7 @@
 #include <dure/file_lock.h>
 #include <dure/inspect.h>
 #include <dure/map.h>
+#include <dure/mapping.h>
 #include <dure/mutex.h>
 #include <dure/ring.h>
 #include <dure/rwlock.h>

@@ -25,6 +25,7 @@ static const int sem_open_codes[] = { EEXIST, ENOSPC, EBUSY, EAGAIN, ETIMEDOUT, 
 				      0 };
 static const int sem_codes[] = { EAGAIN, ETIMEDOUT, ESTALE, EMSGSIZE, ENOSPC, COMMON, 0 };
 static const int posix_codes[] = { ENOENT, EEXIST, ENOSPC, EMFILE, EBUSY, EIO, EMSGSIZE, COMMON, 0 };
+static const int mapping_codes[] = { ENOSPC, EMFILE, EBUSY, EIO, EAGAIN, EPERM, ESTALE, COMMON, 0 };
 static const int msg_codes[] = { EAGAIN, ETIMEDOUT, ESTALE, EMSGSIZE, COMMON, GONE, 0 };
 
 static int32_t key(void)
@@ -441,6 +442,96 @@ static void forget_descriptor(struct world *w)
 	w->out = UNTOUCHED;
 }
 
+/* -- mappings ----------------------------------------------------------------------------- */
+
+static dure_mapping *made_mapping;
+
+static int map_with(struct world *w, int fd, uint32_t flags)
+{
+	struct dure_mapping_options options = { .sz = sizeof options, .flags = flags };
+	dure_mapping *mapping = UNTOUCHED;
+	int r = dure_mapping_open(fd, 100, 50000, &options, &mapping);
+
+	w->out = mapping;
+	return r;
+}
+
+static void prepare_file(struct world *w)
+{
+	prepare_memory(w);
+	MUST(ftruncate(made_fd, 0) == 0);
+}
+
+static int map_file(struct world *w)
+{
+	return map_with(w, made_fd, DURE_MAPPING_EXTEND | DURE_MAPPING_LOCK | DURE_MAPPING_POPULATE |
+					    DURE_MAPPING_TRANSPARENT);
+}
+
+static int map_memory(struct world *w)
+{
+	return map_with(w, -1, DURE_MAPPING_PRIVATE | DURE_MAPPING_LOCK);
+}
+
+static void close_mapping(struct world *w)
+{
+	dure_mapping_close(w->out);
+	w->out = UNTOUCHED;
+}
+
+static void close_mapping_and_file(struct world *w)
+{
+	dure_mapping_close(w->out);
+	forget_memory(w);
+}
+
+static void prepare_mapping(struct world *w)
+{
+	prepare_memory(w);
+	MUST(map_with(w, made_fd, DURE_MAPPING_EXTEND) == 0);
+	made_mapping = w->out;
+	w->out = UNTOUCHED;
+}
+
+static int resize_mapping(struct world *w)
+{
+	return done(w, dure_mapping_resize(made_mapping, 200000,
+					   DURE_MAPPING_EXTEND | DURE_MAPPING_MOVE));
+}
+
+/* shorter again, so that what is mapped is what it was */
+static void forget_mapping(struct world *w)
+{
+	dure_mapping_close(made_mapping);
+	forget_memory(w);
+}
+
+static int use_mapping(struct world *w)
+{
+	uint64_t bytes;
+	int r = dure_mapping_sync(made_mapping, 0, 0, 0);
+
+	if (r == 0)
+		r = dure_mapping_protect(made_mapping, 0, 0, DURE_PROTECT_READ | DURE_PROTECT_WRITE);
+	if (r == 0)
+		r = dure_mapping_lock(made_mapping, 0, 0, 1);
+	if (r == 0)
+		r = dure_mapping_advise(made_mapping, 0, 0, DURE_ADVISE_RANDOM);
+	if (r == 0)
+		r = dure_file_advise(made_fd, 0, 0, DURE_ADVISE_RANDOM);
+	if (r == 0)
+		r = dure_mapping_resident(made_mapping, 0, 0, &bytes);
+	return done(w, r);
+}
+
+static int copy_guarded(struct world *w)
+{
+	static char got[50000];
+	int r = dure_mapping_read(made_mapping, 0, got, sizeof got);
+
+	return done(w, r == sizeof got ? dure_mapping_write(made_mapping, 0, got, sizeof got) : r);
+}
+
 /* -- the table ---------------------------------------------------------------------------- */
 
 const struct scenario scenarios[] = {
@@ -496,6 +587,15 @@ const struct scenario scenarios[] = {
 	{ "posix: remove a queue", .prepare = prepare_posix_queue, .act = remove_posix,
 	  .finish = forget_descriptor, .codes = posix_codes },
 	{ "posix: limits", .act = posix_limits, .codes = posix_codes },
+	{ "mapping: of a file", .prepare = prepare_file, .act = map_file,
+	  .finish = close_mapping_and_file, .codes = mapping_codes },
+	{ "mapping: of memory", .act = map_memory, .finish = close_mapping, .codes = mapping_codes },
+	{ "mapping: resize", .prepare = prepare_mapping, .act = resize_mapping,
+	  .finish = forget_mapping, .codes = mapping_codes },
+	{ "mapping: use", .prepare = prepare_mapping, .act = use_mapping, .finish = forget_mapping,
+	  .codes = mapping_codes },
+	{ "mapping: guarded copies", .prepare = prepare_mapping, .act = copy_guarded,
+	  .finish = forget_mapping, .codes = mapping_codes },
 };
 
 const unsigned scenario_count = sizeof scenarios / sizeof *scenarios;
