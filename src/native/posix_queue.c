@@ -185,7 +185,9 @@ int dure_posix_queue_send(int fd, const void *data, size_t bytes, uint32_t prior
 	if (priority > PRIORITY_MAX || (!data && bytes))
 		return durei_error(EINVAL, "priority %" PRIu32 ": at most %d, and data not NULL", priority,
 				   PRIORITY_MAX);
-	int r = durei_queue_send(fd, data, bytes, priority, durei_deadline(timeout_ns));
+	/* the libc wants a pointer, also to nothing */
+	int r = durei_queue_send(fd, data ? data : "", bytes, priority,
+				 durei_deadline(timeout_ns));
 	return r < 0 ? message_error(fd, "send", bytes, -r, timeout_ns) : 0;
 }
 

@@ -185,14 +185,15 @@ static bool would_wait(int r)
 int durei_queue_send(int fd, const void *data, size_t bytes, uint32_t priority,
 		     int64_t deadline_ns)
 {
-	const struct timespec *until = deadline_ns == DUREI_NEVER ? NULL : &passed;
 	int fault = durei_fault("mq_send"), cancel, r;
 
 	if (fault)
 		return -fault;
 	cancel = durei_cancel_hold();			/* [OPX2] */
 	do
-		r = result(mq_timedsend(fd, data, bytes, priority, until));
+		r = result(deadline_ns == DUREI_NEVER
+				   ? mq_send(fd, data, bytes, priority)
+				   : mq_timedsend(fd, data, bytes, priority, &passed));
 	while (r == -EINTR || (would_wait(r) && await(fd, POLLOUT, deadline_ns)));
 	durei_cancel_restore(cancel);
 	return r;
@@ -201,14 +202,15 @@ int durei_queue_send(int fd, const void *data, size_t bytes, uint32_t priority,
 int durei_queue_receive(int fd, void *buffer, size_t bytes, int64_t deadline_ns,
 			uint32_t *ret_priority)
 {
-	const struct timespec *until = deadline_ns == DUREI_NEVER ? NULL : &passed;
 	int fault = durei_fault("mq_receive"), cancel, r;
 
 	if (fault)
 		return -fault;
 	cancel = durei_cancel_hold();			/* [OPX2] */
 	do
-		r = result((int)mq_timedreceive(fd, buffer, bytes, ret_priority, until));
+		r = result((int)(deadline_ns == DUREI_NEVER
+					 ? mq_receive(fd, buffer, bytes, ret_priority)
+					 : mq_timedreceive(fd, buffer, bytes, ret_priority, &passed)));
 	while (r == -EINTR || (would_wait(r) && await(fd, POLLIN, deadline_ns)));
 	durei_cancel_restore(cancel);
 	return r;

@@ -915,7 +915,7 @@ static void full_queues_and_long_messages(void **state)
 	assert_true(t_now_ns() - start >= DURE_MS(20));
 	pid_t pid = t_fork();
 	if (pid == 0) {
-		T_IN_CHILD(dure_sysv_msg_send(id, 2, "late", 60, DURE_FOREVER) == 0);
+		T_IN_CHILD(dure_sysv_msg_send(id, 2, big, 60, DURE_FOREVER) == 0);
 		_exit(0);
 	}
 	T_IS(dure_sysv_msg_receive(id, 1, 0, big, sizeof big, 0, NULL), 60);
