@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * counter - parent and children count in System V shared memory; one dies with the semaphore in hand
+ * counter - parent and children count in System V shared memory; one dies inside
  *
  * The segment goes with its last user, the semaphore is born with its value, and what a dead child
  * held comes back: other programs could take part with shmat and semop.

@@ -51,7 +51,8 @@ static int serve(int32_t queue)
 					   &type));
 		if (type == URGENT)
 			return answered;
-		must(dure_sysv_msg_send(queue, letter.from, letter.text, strlen(letter.text), DURE_S(20)));
+		must(dure_sysv_msg_send(queue, letter.from, letter.text, strlen(letter.text),
+					DURE_S(20)));
 	}
 }
 

@@ -41,7 +41,8 @@ static void send_notices(int queue, int *count, dure_posix_sem *sem)
 
 	for (int i = 0; i < NOTICES; i++) {
 		int length = snprintf(text, sizeof text, "notice %d", i);
-		must(dure_posix_queue_send(queue, text, (size_t)length, (uint32_t)i % 3, DURE_S(20)));
+		must(dure_posix_queue_send(queue, text, (size_t)length, (uint32_t)i % 3,
+					   DURE_S(20)));
 		must(dure_posix_sem_wait(sem, DURE_S(20)));
 		++*count;
 		must(dure_posix_sem_post(sem));

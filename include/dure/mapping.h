@@ -27,7 +27,7 @@ enum {
 	DURE_MAPPING_PRIVATE = 1u << 0,		/* stores stay in this process; default: shared */
 	DURE_MAPPING_READ_ONLY = 1u << 1,
 	DURE_MAPPING_EXECUTE = 1u << 2,
-	DURE_MAPPING_FIXED = 1u << 3,		/* at options.address or nowhere; nothing is replaced */
+	DURE_MAPPING_FIXED = 1u << 3,		/* at options.address or nowhere */
 	DURE_MAPPING_REPLACE = 1u << 4,		/* at options.address, whatever is mapped there;
 						   without LOCK, POPULATE, TRANSPARENT, EXTEND */
 	DURE_MAPPING_HUGE = 1u << 5,		/* anonymous: on huge pages, which must be there */
@@ -35,7 +35,7 @@ enum {
 	DURE_MAPPING_LOCK = 1u << 7,		/* kept in memory */
 	DURE_MAPPING_POPULATE = 1u << 8,	/* all pages present before it returns */
 	DURE_MAPPING_NO_RESERVE = 1u << 9,	/* no swap space is reserved */
-	DURE_MAPPING_EXTEND = 1u << 10,		/* storage for all of it; a longer file when it must */
+	DURE_MAPPING_EXTEND = 1u << 10,		/* storage for all of it, in a longer file */
 	DURE_MAPPING_MOVE = 1u << 11,		/* resize: the address may change */
 };
 
@@ -117,7 +117,7 @@ DURE_API int dure_mapping_lock(dure_mapping *mapping, uint64_t offset, uint64_t 
 
 /* advice, besides DURE_ADVISE_NORMAL to DURE_ADVISE_DUMP of dure/segment.h */
 enum {
-	DURE_ADVISE_DISCARD = 16,	/* private: zeros, or the file's bytes, from now on; whole pages */
+	DURE_ADVISE_DISCARD = 16,	/* private: zeros, or the file's bytes; whole pages */
 	DURE_ADVISE_FREE = 17,		/* private: the same, when memory is short; whole pages */
 	DURE_ADVISE_PUNCH = 18,		/* shared: a hole in the file; whole pages */
 	DURE_ADVISE_NO_FORK = 19,	/* a child does not have it */

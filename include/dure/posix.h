@@ -32,7 +32,8 @@ enum dure_posix_kind {
 
 /* flags of the options of all three kinds, and of dure_posix_name_check */
 enum {
-	/* the name shall do everywhere: at most 30 bytes of letters, digits, ".", "_", "-" */
+	/* the name shall do everywhere: at most 30 bytes of letters, digits, ".", "_", "-"; of
+	   memory not one that begins with "sem.", which is a semaphore's on Linux */
 	DURE_POSIX_PORTABLE = 1u << 0,
 };
 
@@ -73,7 +74,7 @@ DURE_API int dure_posix_limits(struct dure_posix_limits *ret);
 /* -- shared memory ------------------------------------------------------------------------- */
 
 enum {
-	DURE_POSIX_SHM_SPARSE = 1u << 8,	/* no storage is reserved: see dure_posix_shm_open */
+	DURE_POSIX_SHM_SPARSE = 1u << 8,	/* no storage is reserved: see below */
 };
 
 struct dure_posix_shm_options {
@@ -92,8 +93,8 @@ struct dure_posix_shm_options {
  * SIGBUS when /dev/shm is full. Map it with dure_mapping_open.
  *
  * Returns  0 or DURE_CREATED, and the descriptor; -ENOENT -EEXIST -EACCES -EINVAL (name, flags, or
- *          the existing one is smaller) -ENOSPC (/dev/shm: the sentence has its size) -EMFILE -ENOMEM
- *          -EBUSY (others make and remove it all the time) -EIO -EOPNOTSUPP (/dev/shm cannot make
+ *          the existing one is smaller) -ENOSPC (/dev/shm: the sentence has its size) -EMFILE
+ *          -ENOMEM -EBUSY (others make and remove it all the time) -EIO -EOPNOTSUPP (/dev/shm cannot make
  *          files without a name)
  * Death    at any point: the name appears complete or not at all.
  */

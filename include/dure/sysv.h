@@ -229,7 +229,8 @@ struct dure_sysv_sem_options {
  * zeros, and if the maker dies there, sees them for ever. So a set that is made by key has one
  * semaphore more, the last: 0 while the set is half made, 1 ever after. One semop turns it and
  * gives all values, so that exactly one process does it. An opener that gives the same options
- * with DURE_CREATE completes what a dead maker left; one that cannot, waits.
+ * with DURE_CREATE completes what a dead maker left; one that cannot, waits. A set that somebody
+ * has used already, or whose values are not zeros, is never taken for half made.
  *
  * DURE_SYSV_SEM_EXACT is for sets shared with programs that expect count semaphores and no more
  * (GETALL). Then the old convention holds: a set is complete once it was operated on (its
@@ -259,7 +260,7 @@ enum {
 
 struct dure_sysv_sem_operation {
 	uint32_t index;
-	int32_t change;			/* > 0 adds, < 0 waits until it can be taken, 0 waits for zero */
+	int32_t change;			/* above 0 adds, below waits and takes, 0 waits for zero */
 	uint32_t flags;			/* DURE_SYSV_SEM_UNDO */
 };
 
@@ -299,13 +300,14 @@ struct dure_sysv_sem_info {
 	uint64_t operated_s;		/* last operation on the set; wall clock, 0: never */
 	/* of the semaphore asked for */
 	uint32_t value;
-	uint32_t last_process;		/* pid of the last who changed it; 0: none, or not visible */
+	uint32_t last_process;		/* pid of who changed it last; 0: none, or not visible */
 	uint32_t waiting_for_more, waiting_for_zero;
 };
 
 /* dure_sysv_sem_info - of the set and of one of its semaphores, at nearly one moment.
    Returns 0; -EINVAL -ESTALE -EACCES */
-DURE_API int dure_sysv_sem_info(dure_sysv_sem *sem, uint32_t index, struct dure_sysv_sem_info *info);
+DURE_API int dure_sysv_sem_info(dure_sysv_sem *sem, uint32_t index,
+				struct dure_sysv_sem_info *info);
 
 /* -- message queues ------------------------------------------------------------------------ */
 
@@ -313,7 +315,7 @@ struct dure_sysv_msg_options {
 	size_t sz;
 	uint32_t mode;			/* exactly; default 0600 */
 	uint32_t reserved;
-	uint64_t bytes_max;		/* of a new queue; default kernel.msgmnb, more for root only */
+	uint64_t bytes_max;		/* of a new queue; default kernel.msgmnb (root: more) */
 };
 
 /*

@@ -19,7 +19,7 @@ int durei_limit_error(int code, const char *what, const struct durei_limit *limi
 
 	if (limit->used != UINT64_MAX)
 		snprintf(used, sizeof used, ", and %" PRIu64 " are used", limit->used);
-	return durei_error(code, "%s: %s allows %" PRIu64 " %s%s: remove what nobody needs (%s), or "
-			   "raise it (%s)", what, limit->name, limit->max, limit->unit, used,
+	return durei_error(code, "%s: %s allows %" PRIu64 " %s%s: remove what nobody needs (%s), "
+			   "or raise it (%s)", what, limit->name, limit->max, limit->unit, used,
 			   limit->remove, limit->raise);
 }

@@ -36,13 +36,14 @@
 int durei_mapping_locked_error(const char *what, uint64_t bytes, int code)
 {
 	if (code == EAGAIN)
-		return durei_error(EAGAIN, "cannot keep %" PRIu64 " bytes of %s in memory: some of them "
-				   "cannot be had now", bytes, what);
+		return durei_error(EAGAIN, "cannot keep %" PRIu64 " bytes of %s in memory: some of "
+				   "them cannot be had now", bytes, what);
 	if (code == EINVAL)
-		return durei_error(EINVAL, "cannot keep %" PRIu64 " bytes of %s in memory", bytes, what);
-	return durei_error(code == EPERM ? EPERM : ENOMEM, "cannot keep %" PRIu64 " bytes of %s in memory: "
-			   "RLIMIT_MEMLOCK allows %" PRIu64 " to this process: raise it (ulimit -l, "
-			   "LimitMEMLOCK=)", bytes, what,
+		return durei_error(EINVAL, "cannot keep %" PRIu64 " bytes of %s in memory", bytes,
+				   what);
+	return durei_error(code == EPERM ? EPERM : ENOMEM, "cannot keep %" PRIu64 " bytes of %s in "
+			   "memory: RLIMIT_MEMLOCK allows %" PRIu64 " to this process: raise it "
+			   "(ulimit -l, LimitMEMLOCK=)", bytes, what,
 			   durei_resource_max(DUREI_MAX_LOCKED_BYTES));
 }
 
@@ -57,9 +58,9 @@ static int no_memory(const dure_mapping *m)
 	}
 	if (m->is_huge)
 		return durei_error(ENOMEM, "cannot map %" PRIu64 " bytes on huge pages of %" PRIu64
-				   ": of the default size %" PRIu64 " are free (/proc/meminfo); raise "
-				   "vm.nr_hugepages, or nr_overcommit_hugepages", m->size_bytes, m->unit,
-				   huge_free);
+				   ": of the default size %" PRIu64 " are free (/proc/meminfo); "
+				   "raise vm.nr_hugepages, or nr_overcommit_hugepages",
+				   m->size_bytes, m->unit, huge_free);
 	return durei_error(ENOMEM, "cannot map %" PRIu64 " bytes: no memory, no address space "
 			   "(RLIMIT_AS), too many mappings (vm.max_map_count), or "
 			   "vm.overcommit_memory forbids it", m->size_bytes);
@@ -69,8 +70,9 @@ static int map_error(const dure_mapping *m, const struct durei_memory_request *r
 {
 	switch (code) {
 	case EEXIST:
-		return durei_error(EBUSY, "cannot map %" PRIu64 " bytes at %p: something is mapped there "
-				   "(DURE_MAPPING_REPLACE replaces it)", m->size_bytes, request->address);
+		return durei_error(EBUSY, "cannot map %" PRIu64 " bytes at %p: something is mapped "
+				   "there (DURE_MAPPING_REPLACE replaces it)", m->size_bytes,
+				   request->address);
 	case EACCES:
 		return durei_error(EACCES, "cannot map it: the descriptor is not open for %s",
 				   request->protection & PROT_WRITE && !request->is_private
@@ -78,18 +80,19 @@ static int map_error(const dure_mapping *m, const struct durei_memory_request *r
 					     "DURE_MAPPING_PRIVATE)"
 					   : "reading");
 	case EPERM:
-		return durei_error(EPERM, "cannot map %" PRIu64 " bytes: the file is sealed, its file system "
-				   "allows no execution, or the address is not for this process",
-				   m->size_bytes);
+		return durei_error(EPERM, "cannot map %" PRIu64 " bytes: the file is sealed, its "
+				   "file system allows no execution, or the address is not for "
+				   "this process", m->size_bytes);
 	case ENODEV:
-		return durei_error(EOPNOTSUPP, "the descriptor is of something that cannot be mapped");
+		return durei_error(EOPNOTSUPP, "the descriptor is of something that cannot be "
+				   "mapped");
 	case ENOMEM:
 		return no_memory(m);
 	case EAGAIN:
 		return durei_mapping_locked_error("a mapping", m->size_bytes, ENOMEM);
 	default:
-		return durei_error(EINVAL, "cannot map %" PRIu64 " bytes at %p: the kernel refuses it "
-				   "(error %d)", m->size_bytes, request->address, code);
+		return durei_error(EINVAL, "cannot map %" PRIu64 " bytes at %p: the kernel refuses "
+				   "it (error %d)", m->size_bytes, request->address, code);
 	}
 }
 
@@ -101,27 +104,29 @@ static int check_options(int fd, uint64_t size_bytes, const struct dure_mapping_
 	bool at = o->flags & (DURE_MAPPING_FIXED | DURE_MAPPING_REPLACE);
 
 	if (o->flags & ~(uint32_t)ALL || o->reserved)
-		return durei_error(EINVAL, "options.flags is %#" PRIx32 ": DURE_MAPPING_... only, and not "
-				   "_MOVE", o->flags);
+		return durei_error(EINVAL, "options.flags is %#" PRIx32 ": DURE_MAPPING_... only, "
+				   "and not _MOVE", o->flags);
 	if (at && (!o->address || (uintptr_t)o->address % durei_page_bytes()))
-		return durei_error(EINVAL, "DURE_MAPPING_FIXED and _REPLACE need options.address, a "
-				   "multiple of %zu: it is %p", durei_page_bytes(), o->address);
+		return durei_error(EINVAL, "DURE_MAPPING_FIXED and _REPLACE need options.address, "
+				   "a multiple of %zu: it is %p", durei_page_bytes(), o->address);
 	if ((o->flags & DURE_MAPPING_REPLACE) &&		/* [MAPN4] */
 	    o->flags & (DURE_MAPPING_EXTEND | DURE_MAPPING_LOCK | DURE_MAPPING_POPULATE |
 			DURE_MAPPING_TRANSPARENT))
-		return durei_error(EINVAL, "DURE_MAPPING_REPLACE excludes _EXTEND, _LOCK, _POPULATE and "
-				   "_TRANSPARENT: what was replaced could not come back when they fail");
+		return durei_error(EINVAL, "DURE_MAPPING_REPLACE excludes _EXTEND, _LOCK, "
+				   "_POPULATE and _TRANSPARENT: what was replaced could not come "
+				   "back when they fail");
 	if (fd < 0 && size_bytes == 0)
 		return durei_error(EINVAL, "an anonymous mapping needs a size");
 	if (fd >= 0 && o->flags & DURE_MAPPING_HUGE)
-		return durei_error(EINVAL, "DURE_MAPPING_HUGE is for anonymous memory: a file has huge "
-				   "pages when it lies on a hugetlbfs");
+		return durei_error(EINVAL, "DURE_MAPPING_HUGE is for anonymous memory: a file has "
+				   "huge pages when it lies on a hugetlbfs");
 	if (o->huge_page_bytes &&
 	    (!(o->flags & DURE_MAPPING_HUGE) || !is_power_of_two(o->huge_page_bytes)))
-		return durei_error(EINVAL, "options.huge_page_bytes is %" PRIu64 ": a power of two, and "
-				   "with DURE_MAPPING_HUGE only", o->huge_page_bytes);
+		return durei_error(EINVAL, "options.huge_page_bytes is %" PRIu64 ": a power of "
+				   "two, and with DURE_MAPPING_HUGE only", o->huge_page_bytes);
 	if ((o->flags & DURE_MAPPING_EXTEND) && (fd < 0 || o->flags & DURE_MAPPING_READ_ONLY))
-		return durei_error(EINVAL, "DURE_MAPPING_EXTEND is for a file that is mapped for writing");
+		return durei_error(EINVAL, "DURE_MAPPING_EXTEND is for a file that is mapped for "
+				   "writing");
 	return 0;
 }
 
@@ -134,7 +139,8 @@ static int look_at_file(dure_mapping *m, uint64_t *ret_length)
 	int r = durei_file_stat(m->fd, &facts);
 
 	if (r < 0)
-		return durei_error(EIO, "the length of the file to map is not known (error %d)", -r);
+		return durei_error(EIO, "the length of the file to map is not known (error %d)",
+				   -r);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", m->fd);
 	if (durei_file_space(path, &space) == 0 && space.is_hugetlb)
 		m->unit = facts.block_bytes;
@@ -144,9 +150,10 @@ static int look_at_file(dure_mapping *m, uint64_t *ret_length)
 
 static int beyond_end(uint64_t end, uint64_t length)
 {
-	return durei_error(EINVAL, "the file has %" PRIu64 " bytes, and the mapping would end at %" PRIu64
-			   ": touching what lies between is a SIGBUS; give DURE_MAPPING_EXTEND, or a "
-			   "smaller size", length, end);
+	return durei_error(EINVAL, "the file has %" PRIu64 " bytes, and the mapping would end at %"
+			   PRIu64
+			   ": touching what lies between is a SIGBUS; give DURE_MAPPING_EXTEND, or "
+			   "a smaller size", length, end);
 }
 
 /* Which pages are mapped: from a multiple of the unit on, as many as are needed. */
@@ -159,8 +166,8 @@ static int place(dure_mapping *m, uint64_t offset, uint64_t size_bytes)
 	m->size_bytes = size_bytes;
 	if (!add_fits(m->lead, size_bytes, &end) || !add_fits(offset, size_bytes, &end) ||
 	    end > INT64_MAX - m->unit || m->lead + size_bytes > SIZE_MAX - m->unit)
-		return durei_error(EINVAL, "%" PRIu64 " bytes from %" PRIu64 " on do not fit into the "
-				   "address space", size_bytes, offset);
+		return durei_error(EINVAL, "%" PRIu64 " bytes from %" PRIu64 " on do not fit into "
+				   "the address space", size_bytes, offset);
 	m->mapped_bytes = (size_t)align_up(m->lead + size_bytes, m->unit);
 	return 0;
 }
@@ -181,8 +188,10 @@ static int plan_file(dure_mapping *m, int fd, uint64_t offset, uint64_t size_byt
 	if (r < 0)
 		return r;
 	if (size_bytes == 0 && (*ret_length == UINT64_MAX || offset >= *ret_length))
-		return durei_error(EINVAL, "the file has %" PRIu64 " bytes: there is nothing to map from %"
-				   PRIu64 " on", *ret_length == UINT64_MAX ? 0 : *ret_length, offset);
+		return durei_error(EINVAL, "the file has %" PRIu64 " bytes: there is nothing to "
+				   "map from %"
+				   PRIu64 " on", *ret_length == UINT64_MAX ? 0 : *ret_length,
+				   offset);
 	return place(m, offset, size_bytes ? size_bytes : *ret_length - offset);
 }
 
@@ -206,17 +215,18 @@ static int extend(const dure_mapping *m)
 	case ENOSPC:
 	case EFBIG:
 	case EDQUOT:
-		return durei_error(ENOSPC, "there is no storage for %" PRIu64 " bytes of the file from %" PRIu64
-				   " on: its file system is full, or a quota or RLIMIT_FSIZE is reached",
-				   m->size_bytes, m->file_offset);
+		return durei_error(ENOSPC, "there is no storage for %" PRIu64 " bytes of the file "
+				   "from %" PRIu64
+				   " on: its file system is full, or a quota or RLIMIT_FSIZE is "
+				   "reached", m->size_bytes, m->file_offset);
 	case EBADF:
 	case EINVAL:
 	case EPERM:
-		return durei_error(EACCES, "cannot make the file longer: the descriptor is not open for "
-				   "writing, or it is sealed");
+		return durei_error(EACCES, "cannot make the file longer: the descriptor is not "
+				   "open for writing, or it is sealed");
 	case EOPNOTSUPP:
-		return durei_error(EOPNOTSUPP, "cannot make the file longer: its file system reserves no "
-				   "storage (fallocate)");
+		return durei_error(EOPNOTSUPP, "cannot make the file longer: its file system "
+				   "reserves no storage (fallocate)");
 	default:
 		return durei_error(EIO, "cannot make the file longer (error %d)", -r);
 	}
@@ -230,8 +240,8 @@ static int dress(dure_mapping *m, const struct dure_mapping_options *o)
 	if (o->flags & DURE_MAPPING_TRANSPARENT) {
 		r = durei_memory_advise(m->base, m->mapped_bytes, MADV_HUGEPAGE);
 		if (r < 0)
-			return durei_error(EOPNOTSUPP, "this kernel has no transparent huge pages for "
-					   "such a mapping (error %d)", -r);
+			return durei_error(EOPNOTSUPP, "this kernel has no transparent huge pages "
+					   "for such a mapping (error %d)", -r);
 	}
 	if (o->flags & DURE_MAPPING_LOCK) {
 		r = durei_map_lock(m->base, m->mapped_bytes, true);
@@ -341,15 +351,15 @@ uint64_t dure_mapping_size(const dure_mapping *mapping)
 static int resize_error(const dure_mapping *m, uint64_t size_bytes, uint32_t flags, int code)
 {
 	if (code == ENOMEM)
-		return durei_error(ENOMEM, "cannot make the mapping %" PRIu64 " bytes long: %s", size_bytes,
-				   flags & DURE_MAPPING_MOVE
+		return durei_error(ENOMEM, "cannot make the mapping %" PRIu64 " bytes long: %s",
+				   size_bytes, flags & DURE_MAPPING_MOVE
 					   ? "no memory, or no address space"
 					   : "there is no room where it lies (DURE_MAPPING_MOVE)");
 	if (m->is_huge || m->unit != durei_page_bytes())
-		return durei_error(EOPNOTSUPP, "this kernel cannot resize a mapping on huge pages (error "
-				   "%d)", code);
-	return durei_error(EINVAL, "cannot make the mapping %" PRIu64 " bytes long (error %d)", size_bytes,
-			   code);
+		return durei_error(EOPNOTSUPP, "this kernel cannot resize a mapping on huge pages "
+				   "(error %d)", code);
+	return durei_error(EINVAL, "cannot make the mapping %" PRIu64 " bytes long (error %d)",
+			   size_bytes, code);
 }
 
 int dure_mapping_resize(dure_mapping *mapping, uint64_t size_bytes, uint32_t flags)
@@ -358,11 +368,12 @@ int dure_mapping_resize(dure_mapping *mapping, uint64_t size_bytes, uint32_t fla
 	uint64_t length = UINT64_MAX;
 
 	if (!m || size_bytes == 0 || flags & ~(uint32_t)(DURE_MAPPING_MOVE | DURE_MAPPING_EXTEND))
-		return durei_error(EINVAL, "flags are %#" PRIx32 ", size %" PRIu64 ": DURE_MAPPING_MOVE and "
-				   "_EXTEND, and at least one byte", flags, size_bytes);
+		return durei_error(EINVAL, "flags are %#" PRIx32 ", size %" PRIu64 ": "
+				   "DURE_MAPPING_MOVE and _EXTEND, and at least one byte", flags,
+				   size_bytes);
 	if (m->fd < 0 && !m->is_private && size_bytes > m->mapped_bytes)
-		return durei_error(EOPNOTSUPP, "shared anonymous memory cannot grow: its new pages would be "
-				   "a SIGBUS; map a memory file (memfd_create)");
+		return durei_error(EOPNOTSUPP, "shared anonymous memory cannot grow: its new pages "
+				   "would be a SIGBUS; map a memory file (memfd_create)");
 	old = *m;
 	int r = m->fd >= 0 ? look_at_file(m, &length) : 0;
 	if (r == 0)

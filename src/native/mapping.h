@@ -20,7 +20,7 @@ struct dure_mapping {
 	bool is_huge, is_private;
 };
 
-/* The sentences for mlock and madvise on so many bytes; r of the latter passes when not negative. */
+/* The sentences for mlock and madvise on so many bytes; 0 for an r that is not negative. */
 int durei_mapping_locked_error(const char *what, uint64_t bytes, int code);
 int durei_mapping_advise_error(int r, uint64_t bytes);
 

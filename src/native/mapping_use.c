@@ -27,8 +27,8 @@ struct part {
 
 static int out_of_range(const dure_mapping *m, uint64_t offset, uint64_t bytes)
 {
-	return durei_error(EINVAL, "%" PRIu64 " bytes from %" PRIu64 " on: the mapping has %" PRIu64, bytes,
-			   offset, m ? m->size_bytes : 0);
+	return durei_error(EINVAL, "%" PRIu64 " bytes from %" PRIu64 " on: the mapping has %"
+			   PRIu64, bytes, offset, m ? m->size_bytes : 0);
 }
 
 /* [MAPU1]: the pages that are touched */
@@ -49,7 +49,8 @@ static int exactly(const dure_mapping *m, uint64_t offset, uint64_t bytes, struc
 	if (!m || offset > m->mapped_bytes || bytes > m->mapped_bytes - offset)
 		return out_of_range(m, offset, bytes);
 	if (offset % m->unit || bytes % m->unit)
-		return durei_error(EINVAL, "%" PRIu64 " bytes from %" PRIu64 " on are not whole pages of %"
+		return durei_error(EINVAL, "%" PRIu64 " bytes from %" PRIu64 " on are not whole "
+				   "pages of %"
 				   PRIu64 ": others would be changed too", bytes, offset, m->unit);
 	ret->address = (char *)m->base + offset;
 	ret->bytes = (size_t)(bytes ? bytes : m->mapped_bytes - offset);
@@ -74,14 +75,14 @@ int dure_mapping_sync(dure_mapping *mapping, uint64_t offset, uint64_t bytes, ui
 	case 0:
 		return 0;
 	case EBUSY:
-		return durei_error(EBUSY, "cannot invalidate %zu bytes: some of them are locked in memory",
-				   part.bytes);
+		return durei_error(EBUSY, "cannot invalidate %zu bytes: some of them are locked in "
+				   "memory", part.bytes);
 	case ENOMEM:
-		return durei_error(ENOMEM, "cannot write %zu bytes to the file: a part of them is not "
-				   "mapped any more", part.bytes);
+		return durei_error(ENOMEM, "cannot write %zu bytes to the file: a part of them is "
+				   "not mapped any more", part.bytes);
 	default:
-		return durei_error(EIO, "%zu bytes could not be written to the medium (error %d): what was "
-				   "stored there may be lost", part.bytes, -r);
+		return durei_error(EIO, "%zu bytes could not be written to the medium (error %d): "
+				   "what was stored there may be lost", part.bytes, -r);
 	}
 }
 
@@ -94,8 +95,8 @@ int dure_mapping_protect(dure_mapping *mapping, uint64_t offset, uint64_t bytes,
 	if (r < 0)
 		return r;
 	if (protection & ~(uint32_t)(DURE_PROTECT_READ | DURE_PROTECT_WRITE | DURE_PROTECT_EXECUTE))
-		return durei_error(EINVAL, "protection %#" PRIx32 ": DURE_PROTECT_READ, _WRITE, _EXECUTE",
-				   protection);
+		return durei_error(EINVAL, "protection %#" PRIx32 ": DURE_PROTECT_READ, _WRITE, "
+				   "_EXECUTE", protection);
 	r = durei_memory_protect(part.address, part.bytes,
 				 (protection & DURE_PROTECT_READ ? PROT_READ : 0) |
 					 (protection & DURE_PROTECT_WRITE ? PROT_WRITE : 0) |
@@ -104,11 +105,12 @@ int dure_mapping_protect(dure_mapping *mapping, uint64_t offset, uint64_t bytes,
 	case 0:
 		return 0;
 	case EACCES:
-		return durei_error(EACCES, "the pages cannot be made so: the descriptor they were mapped "
-				   "from was not open for it, or its file system allows no execution");
+		return durei_error(EACCES, "the pages cannot be made so: the descriptor they were "
+				   "mapped from was not open for it, or its file system allows no "
+				   "execution");
 	case ENOMEM:
-		return durei_error(ENOMEM, "cannot protect %zu bytes: no memory, or too many mappings "
-				   "(vm.max_map_count)", part.bytes);
+		return durei_error(ENOMEM, "cannot protect %zu bytes: no memory, or too many "
+				   "mappings (vm.max_map_count)", part.bytes);
 	default:
 		return durei_error(EINVAL, "cannot protect %zu bytes (error %d)", part.bytes, -r);
 	}
@@ -186,25 +188,26 @@ int durei_mapping_advise_error(int r, uint64_t bytes)
 		return 0;
 	switch (-r) {
 	case EAGAIN:
-		return durei_error(EAGAIN, "the advice on %" PRIu64 " bytes cannot be followed now", bytes);
+		return durei_error(EAGAIN, "the advice on %" PRIu64 " bytes cannot be followed now",
+				   bytes);
 	case EACCES:
 	case EPERM:
-		return durei_error(EACCES, "the advice on %" PRIu64 " bytes needs a mapping that may be "
-				   "written to", bytes);
+		return durei_error(EACCES, "the advice on %" PRIu64 " bytes needs a mapping that "
+				   "may be written to", bytes);
 	case EFAULT:
 	case ENOSPC:
-		return durei_error(ENOSPC, "%" PRIu64 " bytes cannot be made present: there is no storage "
-				   "behind some of them (the file was cut short, or its file system is "
-				   "full)", bytes);
+		return durei_error(ENOSPC, "%" PRIu64 " bytes cannot be made present: there is no "
+				   "storage behind some of them (the file was cut short, or its "
+				   "file system is full)", bytes);
 	case ENOMEM:
-		return durei_error(ENOMEM, "the advice on %" PRIu64 " bytes: no memory, or a part of them "
-				   "is not mapped any more", bytes);
+		return durei_error(ENOMEM, "the advice on %" PRIu64 " bytes: no memory, or a part "
+				   "of them is not mapped any more", bytes);
 	case EOPNOTSUPP:
 	case ENOSYS:
 		return durei_error(EOPNOTSUPP, "the file system does not follow this advice");
 	default:
-		return durei_error(EINVAL, "the kernel does not know this advice, or not for such a mapping "
-				   "(error %d)", -r);
+		return durei_error(EINVAL, "the kernel does not know this advice, or not for such "
+				   "a mapping (error %d)", -r);
 	}
 }
 
@@ -222,8 +225,9 @@ int dure_mapping_advise(dure_mapping *mapping, uint64_t offset, uint64_t bytes, 
 	if (kernel < 0)
 		return durei_error(EINVAL, "advice %" PRIu32 " is none for memory", advice);
 	if ((advice == DURE_ADVISE_DISCARD || advice == DURE_ADVISE_FREE) && !mapping->is_private)
-		return durei_error(EINVAL, "DURE_ADVISE_DISCARD and _FREE are for private mappings: of a "
-				   "shared one nothing is lost (DURE_ADVISE_PUNCH, _PAGE_OUT)");
+		return durei_error(EINVAL, "DURE_ADVISE_DISCARD and _FREE are for private "
+				   "mappings: of a shared one nothing is lost (DURE_ADVISE_PUNCH, "
+				   "_PAGE_OUT)");
 	return durei_mapping_advise_error(durei_memory_advise(part.address, part.bytes, kernel),
 					  part.bytes);
 }
@@ -257,8 +261,8 @@ int dure_file_advise(int fd, uint64_t offset, uint64_t bytes, uint32_t advice)
 	int r = durei_file_advise(fd, offset, bytes, kernel);
 	if (r == -ENOSYS || r == -EOPNOTSUPP)
 		return durei_error(EOPNOTSUPP, "this kernel takes no advice on files");
-	return r < 0 ? durei_error(EINVAL, "descriptor %d is not of a file that takes advice (error %d)", fd,
-				   -r)
+	return r < 0 ? durei_error(EINVAL, "descriptor %d is not of a file that takes advice "
+				   "(error %d)", fd, -r)
 		     : 0;
 }
 
@@ -275,8 +279,8 @@ int dure_mapping_resident(dure_mapping *mapping, uint64_t offset, uint64_t bytes
 	r = durei_memory_resident(part.address, part.bytes, ret_bytes);
 	if (r == -EAGAIN)
 		return durei_error_plain(EAGAIN);
-	return r < 0 ? durei_error(ENOMEM, "which of %zu bytes are in memory is not known: a part of them is "
-				   "not mapped any more", part.bytes)
+	return r < 0 ? durei_error(ENOMEM, "which of %zu bytes are in memory is not known: a part "
+				   "of them is not mapped any more", part.bytes)
 		     : 0;
 }
 
@@ -292,7 +296,8 @@ static int64_t within_file(const dure_mapping *m, uint64_t offset, size_t bytes)
 		return (int64_t)bytes;
 	int r = durei_file_stat(m->fd, &facts);
 	if (r < 0)
-		return durei_error(EIO, "the length of the mapped file is not known (error %d)", -r);
+		return durei_error(EIO, "the length of the mapped file is not known (error %d)",
+				   -r);
 	if (!facts.is_regular)
 		return (int64_t)bytes;
 	return facts.size_bytes > start ? (int64_t)min_u64(bytes, facts.size_bytes - start) : 0;
@@ -300,8 +305,8 @@ static int64_t within_file(const dure_mapping *m, uint64_t offset, size_t bytes)
 
 static int cut_short(uint64_t offset)
 {
-	return durei_error(ESTALE, "the mapped file ends before byte %" PRIu64 " of the mapping: it was cut "
-			   "short", offset);
+	return durei_error(ESTALE, "the mapped file ends before byte %" PRIu64 " of the mapping: "
+			   "it was cut short", offset);
 }
 
 /* Who copies: into the mapping, or out of it. */
@@ -316,8 +321,9 @@ static int copy(const dure_mapping *m, uint64_t offset, void *to, const void *fr
 	if (after < 0)
 		return (int)after;
 	if (r == -EFAULT && (size_t)after >= (size_t)before)
-		return durei_error(EACCES, "byte %" PRIu64 " of the mapping, or the buffer, cannot be touched: "
-				   "its protection (dure_mapping_protect), or no storage", offset);
+		return durei_error(EACCES, "byte %" PRIu64 " of the mapping, or the buffer, cannot "
+				   "be touched: its protection (dure_mapping_protect), or no "
+				   "storage", offset);
 	if (after == 0 || r == -EFAULT)
 		return cut_short(offset);
 	if (r == -EMFILE)
@@ -347,6 +353,6 @@ int dure_mapping_write(dure_mapping *mapping, uint64_t offset, const void *data,
 {
 	int r = check_copy(mapping, offset, data, bytes);
 
-	return r < 0 ? r : copy(mapping, offset, (char *)dure_mapping_address(mapping) + offset, data,
-				(size_t)min_u64(bytes, COPY_BYTES_MAX));
+	return r < 0 ? r : copy(mapping, offset, (char *)dure_mapping_address(mapping) + offset,
+				data, (size_t)min_u64(bytes, COPY_BYTES_MAX));
 }

@@ -39,8 +39,10 @@ enum {
 
 /* -- names -------------------------------------------------------------------------------- */
 
-static bool is_portable(const char *name)
+static bool is_portable(uint32_t kind, const char *name)
 {
+	if (kind == DURE_POSIX_SHM && strncmp(name, "sem.", 4) == 0)
+		return false;	/* the file of a semaphore, with glibc */
 	for (const char *c = name; *c; c++)
 		if (!isalnum((unsigned char)*c) && !strchr("._-", *c))
 			return false;
@@ -59,24 +61,25 @@ int dure_posix_name_check(uint32_t kind, const char *name, uint32_t flags)
 
 	if (kind < DURE_POSIX_SHM || kind > DURE_POSIX_QUEUE ||
 	    flags & ~(uint32_t)DURE_POSIX_PORTABLE)
-		return durei_error(EINVAL, "kind %" PRIu32 ", flags %#" PRIx32 ": DURE_POSIX_SHM, _SEM or "
-				   "_QUEUE, and DURE_POSIX_PORTABLE or 0", kind, flags);
+		return durei_error(EINVAL, "kind %" PRIu32 ", flags %#" PRIx32 ": DURE_POSIX_SHM, "
+				   "_SEM or _QUEUE, and DURE_POSIX_PORTABLE or 0", kind, flags);
 	if (!name || name[0] != '/')
-		return durei_error(EINVAL, "the name of POSIX %s must begin with a slash, as \"/name\": "
-				   "it is \"%.200s\"", kind_noun(kind), name ? name : "NULL");
+		return durei_error(EINVAL, "the name of POSIX %s must begin with a slash, as "
+				   "\"/name\": it is \"%.200s\"", kind_noun(kind),
+				   name ? name : "NULL");
 	if (!name[1] || strcmp(name, "/.") == 0 || strcmp(name, "/..") == 0)
-		return durei_error(EINVAL, "\"%s\" is no name for POSIX %s: there must be one behind the "
-				   "slash", name, kind_noun(kind));
+		return durei_error(EINVAL, "\"%s\" is no name for POSIX %s: there must be one "
+				   "behind the slash", name, kind_noun(kind));
 	if (strchr(name + 1, '/'))
-		return durei_error(EINVAL, "the name of POSIX %s may have one slash, the first: it is "
-				   "\"%.200s\"", kind_noun(kind), name);
+		return durei_error(EINVAL, "the name of POSIX %s may have one slash, the first: it "
+				   "is \"%.200s\"", kind_noun(kind), name);
 	if (strlen(name + 1) > longest)
-		return durei_error(EINVAL, "the name of POSIX %s may have %zu bytes behind the slash: "
-				   "\"%.100s...\" has %zu", kind_noun(kind), longest, name,
+		return durei_error(EINVAL, "the name of POSIX %s may have %zu bytes behind the "
+				   "slash: \"%.100s...\" has %zu", kind_noun(kind), longest, name,
 				   strlen(name + 1));
-	if ((flags & DURE_POSIX_PORTABLE) && !is_portable(name + 1))
-		return durei_error(EINVAL, "\"%.200s\" is no portable name: take at most %d letters, "
-				   "digits, \".\", \"_\" and \"-\" behind the slash", name,
+	if ((flags & DURE_POSIX_PORTABLE) && !is_portable(kind, name + 1))
+		return durei_error(EINVAL, "\"%.200s\" is no portable name: take at most %d "
+				   "letters, digits, \".\", \"_\" and \"-\" behind the slash", name,
 				   PORTABLE_BYTES_MAX);
 	return 0;
 }
@@ -98,10 +101,13 @@ int durei_posix_prepare(struct durei_posix_request *request, uint32_t option_fla
 	if (r < 0)
 		return r;
 	if (flags & ~allowed || !(flags & (DURE_CREATE | DURE_OPEN)))
-		return durei_error(EINVAL, "flags are %#" PRIx32 ": DURE_CREATE, DURE_OPEN, or both%s",
-				   flags, request->kind == DURE_POSIX_SHM ? "; DURE_READ_ONLY" : "");
+		return durei_error(EINVAL, "flags are %#" PRIx32 ": DURE_CREATE, DURE_OPEN, or "
+				   "both%s",
+				   flags, request->kind == DURE_POSIX_SHM ? "; "
+				   "DURE_READ_ONLY" : "");
 	if (request->mode > 0777)
-		return durei_error(EINVAL, "options.mode is %#" PRIo32 ": at most 0777", request->mode);
+		return durei_error(EINVAL, "options.mode is %#" PRIo32 ": at most 0777",
+				   request->mode);
 	if (!request->mode)
 		request->mode = 0600;
 	make_path(request->kind, request->name, request->path);
@@ -115,9 +121,10 @@ int durei_posix_no_space(const char *what, uint64_t bytes)
 	struct durei_space space = { 0 };
 
 	durei_file_space(DUREI_SHM_DIRECTORY, &space);
-	return durei_error(ENOSPC, "%s: %" PRIu64 " bytes do not fit into %s (%" PRIu64 " of %" PRIu64
-			   " bytes free): remove what nobody needs there, or make it larger (mount -o "
-			   "remount,size=..., docker run --shm-size=...)", what, bytes,
+	return durei_error(ENOSPC, "%s: %" PRIu64 " bytes do not fit into %s (%" PRIu64 " of %"
+			   PRIu64
+			   " bytes free): remove what nobody needs there, or make it larger (mount "
+			   "-o remount,size=..., docker run --shm-size=...)", what, bytes,
 			   DUREI_SHM_DIRECTORY, space.free_bytes, space.total_bytes);
 }
 
@@ -127,11 +134,13 @@ int durei_posix_error(const struct durei_posix_request *request, const char *ver
 
 	switch (code) {
 	case ENOENT:
-		return durei_error(ENOENT, "cannot %s POSIX %s %s: there is none%s", verb, noun, name,
-				   request->kind == DURE_POSIX_QUEUE ? " in this IPC namespace" : "");
+		return durei_error(ENOENT, "cannot %s POSIX %s %s: there is none%s", verb, noun,
+				   name,
+				   request->kind == DURE_POSIX_QUEUE ? " in this IPC "
+				   "namespace" : "");
 	case EEXIST:
-		return durei_error(EEXIST, "cannot %s POSIX %s %s: there is one already", verb, noun,
-				   name);
+		return durei_error(EEXIST, "cannot %s POSIX %s %s: there is one already", verb,
+				   noun, name);
 	case EACCES:
 	case EPERM:
 	case ELOOP:		/* a symbolic link of the name: somebody's trap */
@@ -139,12 +148,13 @@ int durei_posix_error(const struct durei_posix_request *request, const char *ver
 				   code == ELOOP ? "it is a symbolic link"
 						 : "its mode, or its owner, does not allow it");
 	case EBUSY:
-		return durei_error(EBUSY, "cannot %s POSIX %s %s: it comes and goes, others create and "
-				   "remove it all the time", verb, noun, name);
+		return durei_error(EBUSY, "cannot %s POSIX %s %s: it comes and goes, others create "
+				   "and remove it all the time", verb, noun, name);
 	case EMFILE:
 	case ENFILE:
 		return durei_error(EMFILE, "cannot %s POSIX %s %s: too many open descriptors "
-				   "(RLIMIT_NOFILE is %" PRIu64 "): raise it (ulimit -n), or close some",
+				   "(RLIMIT_NOFILE is %" PRIu64 "): raise it (ulimit -n), or close "
+				   "some",
 				   verb, noun, name, durei_resource_max(DUREI_MAX_DESCRIPTORS));
 	case ENOMEM:
 		return durei_error(ENOMEM, "cannot %s POSIX %s %s: no memory", verb, noun, name);
@@ -153,13 +163,14 @@ int durei_posix_error(const struct durei_posix_request *request, const char *ver
 		return durei_error(EOPNOTSUPP, "cannot %s POSIX %s %s: %s", verb, noun, name,
 				   request->kind == DURE_POSIX_QUEUE
 					   ? "this kernel has no POSIX queues"
-					   : "the file system at " DUREI_SHM_DIRECTORY " cannot make "
-					     "files without a name (O_TMPFILE)");
+					   : "the file system at " DUREI_SHM_DIRECTORY " cannot "
+					     "make files without a name (O_TMPFILE)");
 	case EISDIR:
-		return durei_error(EINVAL, "cannot %s POSIX %s %s: it is a directory", verb, noun, name);
+		return durei_error(EINVAL, "cannot %s POSIX %s %s: it is a directory", verb, noun,
+				   name);
 	default:
-		return durei_error(EIO, "cannot %s POSIX %s %s: the kernel refuses it (error %d)", verb,
-				   noun, name, code);
+		return durei_error(EIO, "cannot %s POSIX %s %s: the kernel refuses it (error %d)",
+				   verb, noun, name, code);
 	}
 }
 
@@ -244,8 +255,8 @@ int dure_posix_limits(struct dure_posix_limits *ret)
 	    !read_number("/proc/sys/fs/mqueue/msgsize_max", &all.message_bytes_max) ||
 	    !read_number("/proc/sys/fs/mqueue/msg_default", &all.messages_default) ||
 	    !read_number("/proc/sys/fs/mqueue/msgsize_default", &all.message_bytes_default))
-		return durei_error(EOPNOTSUPP, "/proc/sys/fs/mqueue cannot be read: a kernel without POSIX "
-				   "queues, or no /proc");
+		return durei_error(EOPNOTSUPP, "/proc/sys/fs/mqueue cannot be read: a kernel "
+				   "without POSIX queues, or no /proc");
 	all.shm_bytes = space.total_bytes;
 	all.shm_free_bytes = space.free_bytes;
 	all.queue_bytes_max = durei_resource_max(DUREI_MAX_QUEUE_BYTES);

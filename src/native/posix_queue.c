@@ -2,7 +2,7 @@
 /*
  * posix_queue.c - POSIX message queues with monotonic timeouts
  *
- * Why      "Too many open files" is what mq_open says when the queues of a user have too many bytes.
+ * Why      "Too many open files" is what mq_open says when a user's queues have too many bytes.
  *          Its timed calls go by the wall clock, and the mode it is given loses the umask.
  * Death    of dure_posix_queue_open
  *          after step           is left behind                        who mends it
@@ -24,9 +24,11 @@
 
 enum {
 	PRIORITY_MAX = 32767,		/* MQ_PRIO_MAX - 1 */
-	/* the kernel's own: struct msg_msg and, for each priority, a tree node, of 64-bit kernels */
+	/* of 64-bit kernels: struct msg_msg and, for each priority, a tree node */
 	MESSAGE_HEAD_BYTES = 48,
 	TREE_NODE_BYTES = 48,
+	MESSAGES_DEFAULT = 10,		/* as the kernel has them when nobody sets them */
+	MESSAGE_BYTES_DEFAULT = 8192,
 };
 
 /* -- opening ------------------------------------------------------------------------------ */
@@ -79,10 +81,12 @@ static int too_many(const struct durei_posix_request *request)
 	if (fd == -EMFILE || !(request->flags & DURE_CREATE))
 		return durei_posix_error(request, "open", EMFILE);
 	durei_file_close(fd);
-	return durei_error(EMFILE, "cannot create POSIX message queue %s: with %" PRIu64 " messages of %"
-			   PRIu64 " bytes it needs %" PRIu64 " bytes, and RLIMIT_MSGQUEUE allows %" PRIu64
-			   " to all queues of this user together: remove what nobody needs, ask for "
-			   "less, or raise it (ulimit -q, LimitMSGQUEUE=)", request->name,
+	return durei_error(EMFILE, "cannot create POSIX message queue %s: with %" PRIu64 " "
+			   "messages of %"
+			   PRIu64 " bytes it needs %" PRIu64 " bytes, and RLIMIT_MSGQUEUE allows %"
+			   PRIu64
+			   " to all queues of this user together: remove what nobody needs, ask "
+			   "for less, or raise it (ulimit -q, LimitMSGQUEUE=)", request->name,
 			   options->messages_max, options->message_bytes, queue_bytes(options),
 			   durei_resource_max(DUREI_MAX_QUEUE_BYTES));
 }
@@ -102,14 +106,17 @@ static int open_error(const struct durei_posix_request *request,
 	case ENOSPC:
 		return durei_limit_error(ENOSPC, "cannot create a POSIX message queue", &limit);
 	case EINVAL:
-		return durei_error(EINVAL, "cannot create POSIX message queue %s with %" PRIu64 " messages "
-				   "of %" PRIu64 " bytes: without privileges fs.mqueue.msg_max allows %"
-				   PRIu64 " and fs.mqueue.msgsize_max %" PRIu64 ": ask for less, or raise "
-				   "them with sysctl", request->name, options->messages_max,
+		return durei_error(EINVAL, "cannot create POSIX message queue %s with %" PRIu64 " "
+				   "messages of %" PRIu64 " bytes: without privileges "
+				   "fs.mqueue.msg_max allows %"
+				   PRIu64 " and fs.mqueue.msgsize_max %" PRIu64 ": ask for less, "
+				   "or raise them with sysctl", request->name,
+				   options->messages_max,
 				   options->message_bytes, limits->messages_max,
 				   limits->message_bytes_max);
 	case EOVERFLOW:
-		return durei_error(EINVAL, "cannot create POSIX message queue %s: %" PRIu64 " messages of %"
+		return durei_error(EINVAL, "cannot create POSIX message queue %s: %" PRIu64 " "
+				   "messages of %"
 				   PRIu64 " bytes are more than any queue can hold", request->name,
 				   options->messages_max, options->message_bytes);
 	default:
@@ -139,9 +146,10 @@ int dure_posix_queue_open(const char *name, uint32_t flags,
 	if (r < 0)
 		return r;
 	if ((flags & DURE_CREATE) && (!mine.messages_max || !mine.message_bytes)) {
-		r = dure_posix_limits(&limits);
-		if (r < 0)
-			return r;
+		if (dure_posix_limits(&limits) < 0) {	/* a container without /proc/sys */
+			limits.messages_default = MESSAGES_DEFAULT;
+			limits.message_bytes_default = MESSAGE_BYTES_DEFAULT;
+		}
 		if (!mine.messages_max)
 			mine.messages_max = limits.messages_default;
 		if (!mine.message_bytes)
@@ -166,16 +174,17 @@ static int message_error(int fd, const char *verb, size_t bytes, int code, int64
 	case ETIMEDOUT:
 		return durei_error_plain(timeout_ns ? ETIMEDOUT : EAGAIN);
 	case ENOMEM:
-		return durei_error(ENOMEM, "cannot %s a message of %zu bytes: no memory", verb, bytes);
+		return durei_error(ENOMEM, "cannot %s a message of %zu bytes: no memory", verb,
+				   bytes);
 	case EMSGSIZE:
 		if (durei_queue_facts(fd, &facts) == 0)
-			return durei_error(EMSGSIZE, "cannot %s a message with %zu bytes: messages of "
-					   "this queue have up to %" PRIu64 ", and a buffer must have as "
-					   "many", verb, bytes, facts.message_bytes);
+			return durei_error(EMSGSIZE, "cannot %s a message with %zu bytes: messages "
+					   "of this queue have up to %" PRIu64 ", and a buffer "
+					   "must have as many", verb, bytes, facts.message_bytes);
 		return durei_error(EMSGSIZE, "cannot %s a message with %zu bytes", verb, bytes);
 	default:
-		return durei_error(EINVAL, "descriptor %d is not of a POSIX message queue that is open to "
-				   "%s (error %d)", fd, verb, code);
+		return durei_error(EINVAL, "descriptor %d is not of a POSIX message queue that is "
+				   "open to %s (error %d)", fd, verb, code);
 	}
 }
 
@@ -183,8 +192,8 @@ int dure_posix_queue_send(int fd, const void *data, size_t bytes, uint32_t prior
 			  int64_t timeout_ns)
 {
 	if (priority > PRIORITY_MAX || (!data && bytes))
-		return durei_error(EINVAL, "priority %" PRIu32 ": at most %d, and data not NULL", priority,
-				   PRIORITY_MAX);
+		return durei_error(EINVAL, "priority %" PRIu32 ": at most %d, and data not NULL",
+				   priority, PRIORITY_MAX);
 	/* the libc wants a pointer, also to nothing */
 	int r = durei_queue_send(fd, data ? data : "", bytes, priority,
 				 durei_deadline(timeout_ns));
@@ -218,8 +227,8 @@ int dure_posix_queue_info(int fd, struct dure_posix_queue_info *info)
 		return durei_error(EINVAL, "descriptor %d is not of a POSIX message queue", fd);
 	r = durei_file_stat(fd, &file);
 	if (r < 0)
-		return durei_error(EIO, "descriptor %d: the kernel does not tell its mode (error %d)", fd,
-				   -r);
+		return durei_error(EIO, "descriptor %d: the kernel does not tell its mode (error "
+				   "%d)", fd, -r);
 	struct dure_posix_queue_info all = {
 		.messages = queue.messages, .messages_max = queue.messages_max,
 		.message_bytes = queue.message_bytes, .mode = file.mode & 0777,
@@ -236,12 +245,12 @@ int dure_posix_queue_notify(int fd, int32_t signal, uint64_t value)
 	case 0:
 		return 0;
 	case EBUSY:
-		return durei_error(EBUSY, "another process is notified of messages in this queue already: "
-				   "poll the descriptor instead");
+		return durei_error(EBUSY, "another process is notified of messages in this queue "
+				   "already: poll the descriptor instead");
 	case ENOMEM:
 		return durei_error(ENOMEM, "no memory to be notified of messages");
 	default:
-		return durei_error(EINVAL, "descriptor %d is not of a POSIX message queue, or %" PRId32
-				   " is no signal", fd, signal);
+		return durei_error(EINVAL, "descriptor %d is not of a POSIX message queue, or %"
+				   PRId32 " is no signal", fd, signal);
 	}
 }

@@ -29,7 +29,7 @@ struct dure_posix_sem {
 
 static int open_file(const struct durei_posix_request *request)
 {
-	return durei_file_open(request->path, O_RDWR | O_NOFOLLOW, 0);
+	return durei_file_open(request->path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
 }
 
 static int create_file(const struct durei_posix_request *request)
@@ -50,11 +50,11 @@ static int read_request(struct durei_posix_request *request,
 	if (r < 0)
 		return r;
 	if (ret->flags & ~(uint32_t)DURE_POSIX_PORTABLE || ret->reserved)
-		return durei_error(EINVAL, "options.flags is %#" PRIx32 ": DURE_POSIX_PORTABLE or 0",
-				   ret->flags);
+		return durei_error(EINVAL, "options.flags is %#" PRIx32 ": DURE_POSIX_PORTABLE or "
+				   "0", ret->flags);
 	if (ret->value > durei_posix_sem_value_max())
-		return durei_error(EINVAL, "options.value is %" PRIu32 ": at most %" PRIu32, ret->value,
-				   durei_posix_sem_value_max());
+		return durei_error(EINVAL, "options.value is %" PRIu32 ": at most %" PRIu32,
+				   ret->value, durei_posix_sem_value_max());
 	request->mode = ret->mode;
 	request->context = ret;
 	return durei_posix_prepare(request, ret->flags);
@@ -66,8 +66,9 @@ static int map_file(const struct durei_posix_request *request, int fd, void **re
 	int r = durei_file_stat(fd, &facts);
 
 	if (r == 0 && (!facts.is_regular || facts.size_bytes < durei_posix_sem_bytes()))
-		return durei_error(EINVAL, "%s is no semaphore of this libc: it has %" PRIu64 " bytes, not "
-				   "%zu", request->path, facts.size_bytes, durei_posix_sem_bytes());
+		return durei_error(EINVAL, "%s is no semaphore of this libc: it has %" PRIu64 " "
+				   "bytes, not %zu", request->path, facts.size_bytes,
+				   durei_posix_sem_bytes());
 	if (r == 0)						/* [PSEM1] */
 		r = durei_map_create(fd, 0, durei_posix_sem_bytes(), DUREI_MAP_SHARED, ret);
 	return r < 0 ? durei_posix_error(request, "map", -r) : 0;
@@ -93,8 +94,8 @@ int dure_posix_sem_open(const char *name, uint32_t flags,
 		return made == -ENOSPC
 			       ? durei_posix_no_space("cannot create a POSIX semaphore",
 						      durei_posix_sem_bytes())
-			       : durei_posix_error(&request, flags & DURE_CREATE ? "create" : "open",
-						   -made);
+			       : durei_posix_error(&request,
+						   flags & DURE_CREATE ? "create" : "open", -made);
 	}
 	r = map_file(&request, fd, &sem->sem);
 	durei_file_close(fd);
@@ -114,8 +115,8 @@ int dure_posix_sem_open(const char *name, uint32_t flags,
 int dure_posix_sem_open_at(void *memory, dure_posix_sem **ret)
 {
 	if (!memory || (uintptr_t)memory % 8 || !ret)
-		return durei_error(EINVAL, "a POSIX semaphore at %p: it needs %d bytes aligned to 8, and "
-				   "ret not NULL", memory, DURE_POSIX_SEM_BYTES);
+		return durei_error(EINVAL, "a POSIX semaphore at %p: it needs %d bytes aligned to "
+				   "8, and ret not NULL", memory, DURE_POSIX_SEM_BYTES);
 	dure_posix_sem *sem = calloc(1, sizeof *sem);
 	if (!sem)
 		return durei_error(ENOMEM, "no memory for the handle of a semaphore");
@@ -127,8 +128,8 @@ int dure_posix_sem_open_at(void *memory, dure_posix_sem **ret)
 int dure_posix_sem_create_at(void *memory, uint32_t value, dure_posix_sem **ret)
 {
 	if (value > durei_posix_sem_value_max())
-		return durei_error(EINVAL, "the value %" PRIu32 " of a semaphore: at most %" PRIu32, value,
-				   durei_posix_sem_value_max());
+		return durei_error(EINVAL, "the value %" PRIu32 " of a semaphore: at most %" PRIu32,
+				   value, durei_posix_sem_value_max());
 	int r = dure_posix_sem_open_at(memory, ret);
 	if (r == 0)
 		durei_posix_sem_init(memory, value);

@@ -17,7 +17,8 @@ static int open_file(const struct durei_posix_request *request)
 {
 	bool read_only = request->flags & DURE_READ_ONLY;
 
-	return durei_file_open(request->path, (read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW, 0);
+	return durei_file_open(request->path, (read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW |
+							      O_NONBLOCK, 0);	/* it may be a FIFO */
 }
 
 static int create_file(const struct durei_posix_request *request)
@@ -40,10 +41,11 @@ static int check_size(const struct durei_posix_request *request, int fd)
 		return durei_error(EINVAL, "%s is no POSIX shared memory: it is not a file",
 				   request->path);
 	if (facts.size_bytes < options->size_bytes)
-		return durei_error(EINVAL, "POSIX shared memory %s has %" PRIu64 " bytes, not the %" PRIu64
-				   " asked for: it is of another version, another program's, or its "
-				   "maker has not sized it yet", request->name, facts.size_bytes,
-				   options->size_bytes);
+		return durei_error(EINVAL, "POSIX shared memory %s has %" PRIu64 " bytes, not the %"
+				   PRIu64
+				   " asked for: it is of another version, another program's, or "
+				   "its maker has not sized it yet", request->name,
+				   facts.size_bytes, options->size_bytes);
 	return 0;
 }
 
@@ -100,12 +102,13 @@ int dure_posix_shm_resize(int fd, uint64_t size_bytes)
 					    size_bytes - facts.size_bytes);
 	case EBADF:
 	case EINVAL:
-		return durei_error(EINVAL, "descriptor %d is not of shared memory that is open for writing",
-				   fd);
+		return durei_error(EINVAL, "descriptor %d is not of shared memory that is open for "
+				   "writing", fd);
 	case EOPNOTSUPP:
-		return durei_error(EOPNOTSUPP, "descriptor %d: its file system reserves no storage", fd);
+		return durei_error(EOPNOTSUPP, "descriptor %d: its file system reserves no storage",
+				   fd);
 	default:
-		return durei_error(EIO, "cannot resize descriptor %d: the kernel refuses it (error %d)",
-				   fd, -r);
+		return durei_error(EIO, "cannot resize descriptor %d: the kernel refuses it (error "
+				   "%d)", fd, -r);
 	}
 }

@@ -21,7 +21,10 @@
 #include "base/options.h"
 #include "os/file.h"
 
-enum { ATTEMPTS_MAX = 64 };	/* [SYSN1]: of creating what others remove, and the other way */
+enum {
+	ATTEMPTS_MAX = 64,	/* [SYSN1]: of creating what others remove, and the other way */
+	KEYS_MAX = 4096,	/* each is compared with all before it */
+};
 
 /* -- keys --------------------------------------------------------------------------------- */
 
@@ -37,21 +40,21 @@ static int key_of(const struct dure_sysv_key_source *source, struct key_file *re
 	if (!source->path)
 		return durei_error(EINVAL, "a System V key needs the path of a file: it is NULL");
 	if (source->project < 1 || source->project > 255)
-		return durei_error(EINVAL, "project %" PRIu32 " for the key of %s: take 1 to 255, ftok "
-				   "uses its lowest 8 bits, and 0 is not defined", source->project,
-				   source->path);
+		return durei_error(EINVAL, "project %" PRIu32 " for the key of %s: take 1 to 255, "
+				   "ftok uses its lowest 8 bits, and 0 is not defined",
+				   source->project, source->path);
 	int r = durei_file_stat_target(source->path, &facts);
 	if (r == -ENOENT || r == -ENOTDIR)
 		return durei_error(ENOENT, "there is no file %s to make a System V key of: it must "
 				   "exist, and stay the same file", source->path);
 	if (r < 0)
-		return durei_error(r == -EACCES ? EACCES : EIO, "cannot look at %s to make a System V "
-				   "key of it (error %d)", source->path, -r);
+		return durei_error(r == -EACCES ? EACCES : EIO, "cannot look at %s to make a "
+				   "System V key of it (error %d)", source->path, -r);
 	uint32_t key = (uint32_t)(facts.inode & 0xffff) | (uint32_t)(facts.device & 0xff) << 16 |
 		       source->project << 24;
 	if (key == UINT32_MAX)	/* not 0: the project is not */
-		return durei_error(EINVAL, "the key of %s with project %" PRIu32 " is -1, which ftok "
-				   "gives for errors: take another project", source->path,
+		return durei_error(EINVAL, "the key of %s with project %" PRIu32 " is -1, which "
+				   "ftok gives for errors: take another project", source->path,
 				   source->project);
 	*ret_file = (struct key_file){ .device = facts.device, .inode = facts.inode };
 	*ret = (int32_t)key;
@@ -63,12 +66,13 @@ static int key_twice(const struct dure_sysv_key_source *a, const struct key_file
 		     int32_t key)
 {
 	if (a_file->device == b_file->device && a_file->inode == b_file->inode)
-		return durei_error(EEXIST, "%s and %s are the same file, with the same project %" PRIu32
-				   ": they give one System V key, %#x; take another project", a->path,
-				   b->path, a->project, (unsigned)key);
+		return durei_error(EEXIST, "%s and %s are the same file, with the same project %"
+				   PRIu32
+				   ": they give one System V key, %#x; take another project",
+				   a->path, b->path, a->project, (unsigned)key);
 	return durei_error(EEXIST, "%s and %s are different files, and by chance give one System V "
-			   "key with project %" PRIu32 ", %#x: take another project for one of them",
-			   a->path, b->path, a->project, (unsigned)key);
+			   "key with project %" PRIu32 ", %#x: take another project for one of "
+			   "them", a->path, b->path, a->project, (unsigned)key);
 }
 
 int dure_sysv_keys(const struct dure_sysv_key_source *sources, size_t count, int32_t *ret_keys)
@@ -77,9 +81,9 @@ int dure_sysv_keys(const struct dure_sysv_key_source *sources, size_t count, int
 	int32_t *keys;
 	int r = 0;
 
-	if (!sources || !ret_keys || count < 1 || count > 65536)
-		return durei_error(EINVAL, "1 to 65536 sources of keys, and room for the keys: there "
-				   "are %zu", count);
+	if (!sources || !ret_keys || count < 1 || count > KEYS_MAX)
+		return durei_error(EINVAL, "1 to %d sources of keys, and room for the keys: there "
+				   "are %zu", KEYS_MAX, count);
 	files = malloc(count * sizeof *files);
 	keys = malloc(count * sizeof *keys);
 	if (!files || !keys)
@@ -120,26 +124,26 @@ int durei_sysv_id_error(enum durei_ipc_kind kind, int32_t id, const char *verb, 
 
 	switch (code) {
 	case EACCES:
-		return durei_error(EACCES, "cannot %s System V %s %" PRId32 ": its mode does not allow "
-				   "it to user and group of this process (ipcs -i %" PRId32 ")", verb,
-				   noun, id, id);
+		return durei_error(EACCES, "cannot %s System V %s %" PRId32 ": its mode does not "
+				   "allow it to user and group of this process (ipcs -i %" PRId32
+				   ")", verb, noun, id, id);
 	case EPERM:
 		return durei_error(EPERM, "cannot %s System V %s %" PRId32 ": only its owner, its "
 				   "creator and root may", verb, noun, id);
 	case ENOMEM:
-		return durei_error(ENOMEM, "cannot %s System V %s %" PRId32 ": no memory", verb, noun,
-				   id);
+		return durei_error(ENOMEM, "cannot %s System V %s %" PRId32 ": no memory", verb,
+				   noun, id);
 	case ENOSYS:
-		return durei_error(EOPNOTSUPP, "cannot %s System V %s %" PRId32 ": this kernel has no "
-				   "System V IPC", verb, noun, id);
+		return durei_error(EOPNOTSUPP, "cannot %s System V %s %" PRId32 ": this kernel has "
+				   "no System V IPC", verb, noun, id);
 	default:
 		break;
 	}
 	if (code == EIDRM || durei_sysv_is_gone(kind, id))
-		return durei_error(gone, "cannot %s System V %s %" PRId32 ": there is none with that id "
-				   "(any more)", verb, noun, id);
-	return durei_error(EINVAL, "cannot %s System V %s %" PRId32 ": the kernel refuses it (error "
-			   "%d)", verb, noun, id, code);
+		return durei_error(gone, "cannot %s System V %s %" PRId32 ": there is none with "
+				   "that id (any more)", verb, noun, id);
+	return durei_error(EINVAL, "cannot %s System V %s %" PRId32 ": the kernel refuses it "
+			   "(error %d)", verb, noun, id, code);
 }
 
 /* A few words about the object that has the key already, for people. */
@@ -152,9 +156,9 @@ static int taken_error(const struct durei_sysv_request *request)
 	if (id < 0 || durei_ipc_stat(request->kind, id, &facts) < 0)
 		return durei_error(EEXIST, "cannot create a System V %s with key %#x: there is one",
 				   noun, (unsigned)request->key);
-	return durei_error(EEXIST, "cannot create a System V %s with key %#x: there is one, id %d, of "
-			   "user %" PRIu32 ", mode %04" PRIo32 ", %" PRIu64 " %s, last changed at %" PRIu64
-			   " s; if it is another program's, the keys collide", noun,
+	return durei_error(EEXIST, "cannot create a System V %s with key %#x: there is one, id %d, "
+			   "of user %" PRIu32 ", mode %04" PRIo32 ", %" PRIu64 " %s, last changed "
+			   "at %" PRIu64 " s; if it is another program's, the keys collide", noun,
 			   (unsigned)request->key, id, facts.owner, facts.mode,
 			   request->kind == DUREI_IPC_SHM ? facts.size_bytes : facts.count,
 			   request->kind == DUREI_IPC_SHM   ? "bytes"
@@ -173,26 +177,26 @@ int durei_sysv_get_error(const struct durei_sysv_request *request, int code)
 	case EEXIST:
 		return taken_error(request);
 	case ENOENT:
-		return durei_error(ENOENT, "there is no System V %s with key %#x in this IPC namespace",
-				   noun, key);
+		return durei_error(ENOENT, "there is no System V %s with key %#x in this IPC "
+				   "namespace", noun, key);
 	case EACCES:
-		return durei_error(EACCES, "the System V %s with key %#x is not open to user and group "
-				   "of this process (ipcs shows owner and mode)", noun, key);
+		return durei_error(EACCES, "the System V %s with key %#x is not open to user and "
+				   "group of this process (ipcs shows owner and mode)", noun, key);
 	case EBUSY:
-		return durei_error(EBUSY, "the System V %s with key %#x comes and goes: others create "
-				   "and remove it all the time", noun, key);
+		return durei_error(EBUSY, "the System V %s with key %#x comes and goes: others "
+				   "create and remove it all the time", noun, key);
 	case ENOMEM:
 		return durei_error(ENOMEM, "cannot %s a System V %s with key %#x: no memory", verb,
 				   noun, key);
 	case ENOSYS:
-		return durei_error(EOPNOTSUPP, "cannot %s a System V %s: this kernel has no System V "
-				   "IPC", verb, noun);
+		return durei_error(EOPNOTSUPP, "cannot %s a System V %s: this kernel has no System "
+				   "V IPC", verb, noun);
 	case EPERM:
-		return durei_error(EPERM, "cannot %s a System V %s with key %#x: it needs a privilege",
-				   verb, noun, key);
+		return durei_error(EPERM, "cannot %s a System V %s with key %#x: it needs a "
+				   "privilege", verb, noun, key);
 	default:
-		return durei_error(EINVAL, "cannot %s a System V %s with key %#x: the kernel refuses it "
-				   "(error %d)", verb, noun, key, code);
+		return durei_error(EINVAL, "cannot %s a System V %s with key %#x: the kernel "
+				   "refuses it (error %d)", verb, noun, key, code);
 	}
 }
 
@@ -203,11 +207,11 @@ int durei_sysv_check_request(const struct durei_sysv_request *request)
 	uint32_t flags = request->flags;
 
 	if (flags & ~(uint32_t)(DURE_CREATE | DURE_OPEN) || flags == 0)
-		return durei_error(EINVAL, "flags are %#" PRIx32 ": DURE_CREATE, DURE_OPEN, or both",
-				   flags);
+		return durei_error(EINVAL, "flags are %#" PRIx32 ": DURE_CREATE, DURE_OPEN, or "
+				   "both", flags);
 	if (request->key == DURE_SYSV_PRIVATE && flags != DURE_CREATE)
-		return durei_error(EINVAL, "a private System V %s is created (DURE_CREATE), and found "
-				   "by its id alone", durei_sysv_noun(request->kind));
+		return durei_error(EINVAL, "a private System V %s is created (DURE_CREATE), and "
+				   "found by its id alone", durei_sysv_noun(request->kind));
 	return 0;
 }
 
@@ -310,8 +314,8 @@ int dure_sysv_list(uint32_t kind, int (*visit)(const struct dure_sysv_info *info
 		return durei_error(EINVAL, "visit is NULL");
 	r = durei_ipc_visit(inside, visit_one, &listing);
 	if (r < 0 && listing.visited == 0)
-		return durei_error(EOPNOTSUPP, "the kernel does not list its System V objects (error "
-				   "%d)", -r);
+		return durei_error(EOPNOTSUPP, "the kernel does not list its System V objects "
+				   "(error %d)", -r);
 	return listing.visited;
 }
 
@@ -342,9 +346,9 @@ int dure_sysv_set(uint32_t kind, int32_t id, const struct dure_sysv_changes *cha
 	};
 	r = durei_ipc_set(inside, id, &change);
 	if (r == -EPERM && change.bytes_max)
-		return durei_error(EPERM, "cannot change System V message queue %" PRId32 ": only its "
-				   "owner may, and only root beyond kernel.msgmnb (%" PRIu64 " bytes "
-				   "asked for)", id, mine.bytes_max);
+		return durei_error(EPERM, "cannot change System V message queue %" PRId32 ": only "
+				   "its owner may, and only root beyond kernel.msgmnb (%" PRIu64 " "
+				   "bytes asked for)", id, mine.bytes_max);
 	return r < 0 ? durei_sysv_id_error(inside, id, "change", -r, ENOENT) : 0;
 }
 
@@ -367,8 +371,8 @@ int dure_sysv_limits(struct dure_sysv_limits *ret)
 		return durei_error(EINVAL, "ret is NULL");
 	int r = durei_ipc_limits(&l);
 	if (r < 0)
-		return durei_error(EOPNOTSUPP, "the kernel does not tell its System V limits (error "
-				   "%d)", -r);
+		return durei_error(EOPNOTSUPP, "the kernel does not tell its System V limits "
+				   "(error %d)", -r);
 	struct dure_sysv_limits all = {
 		.segment_bytes_max = l.segment_bytes_max, .all_bytes_max = l.all_bytes_max,
 		.segments_max = l.segments_max, .segments = l.segments, .bytes = l.bytes,

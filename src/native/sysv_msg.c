@@ -54,9 +54,9 @@ static int set_bytes_max(int32_t id, uint64_t bytes_max)
 		return 0;
 	durei_ipc_remove(DUREI_IPC_MSG, id);
 	if (r == -EPERM)
-		return durei_error(EPERM, "a System V message queue of %" PRIu64 " bytes: more than "
-				   "kernel.msgmnb is for root alone (sysctl kernel.msgmnb=...)",
-				   bytes_max);
+		return durei_error(EPERM, "a System V message queue of %" PRIu64 " bytes: more "
+				   "than kernel.msgmnb is for root alone (sysctl "
+				   "kernel.msgmnb=...)", bytes_max);
 	return durei_sysv_id_error(DUREI_IPC_MSG, id, "set the size of", -r, EBUSY);
 }
 
@@ -74,8 +74,8 @@ int dure_sysv_msg_get(int32_t key, uint32_t flags, const struct dure_sysv_msg_op
 	if (!mine.mode)
 		mine.mode = 0600;
 	if (!ret_id || mine.mode > 0777 || mine.reserved)
-		return durei_error(EINVAL, "options.mode %#" PRIo32 " is to be at most 0777, and ret_id "
-				   "not NULL", mine.mode);
+		return durei_error(EINVAL, "options.mode %#" PRIo32 " is to be at most 0777, and "
+				   "ret_id not NULL", mine.mode);
 	r = durei_sysv_check_request(&request);
 	if (r < 0)
 		return r;
@@ -102,12 +102,13 @@ static int message_error(int32_t id, const char *verb, int code, int64_t timeout
 		waited = true;
 		break;
 	case E2BIG:
-		return durei_error(EMSGSIZE, "cannot %s a message of System V queue %" PRId32 ": it is "
-				   "longer than the buffer; it stays in the queue "
+		return durei_error(EMSGSIZE, "cannot %s a message of System V queue %" PRId32 ": "
+				   "it is longer than the buffer; it stays in the queue "
 				   "(DURE_SYSV_MSG_TRUNCATE cuts it)", verb, id);
 	case ENOSYS:
-		return durei_error(EOPNOTSUPP, "cannot %s messages of System V queue %" PRId32 ": this "
-				   "kernel is built without it (CONFIG_CHECKPOINT_RESTORE)", verb, id);
+		return durei_error(EOPNOTSUPP, "cannot %s messages of System V queue %" PRId32 ": "
+				   "this kernel is built without it (CONFIG_CHECKPOINT_RESTORE)",
+				   verb, id);
 	default:
 		break;
 	}
@@ -133,8 +134,8 @@ static int beyond_limit(size_t bytes)
 
 	if (durei_ipc_limits(&l) < 0 || bytes <= l.message_bytes_max)
 		return 0;
-	return durei_error(EMSGSIZE, "a message of %zu bytes: kernel.msgmax allows %" PRIu64 ": send it "
-			   "in parts, or raise it (sysctl kernel.msgmax=...)", bytes,
+	return durei_error(EMSGSIZE, "a message of %zu bytes: kernel.msgmax allows %" PRIu64 ": "
+			   "send it in parts, or raise it (sysctl kernel.msgmax=...)", bytes,
 			   l.message_bytes_max);
 }
 
@@ -145,8 +146,8 @@ static int beyond_queue(int32_t id, size_t bytes)
 
 	if (durei_ipc_stat(DUREI_IPC_MSG, id, &facts) < 0 || bytes <= facts.bytes_max)
 		return 0;
-	return durei_error(EMSGSIZE, "a message of %zu bytes: System V queue %" PRId32 " holds %" PRIu64
-			   " (DURE_SYSV_SET_BYTES_MAX)", bytes, id, facts.bytes_max);
+	return durei_error(EMSGSIZE, "a message of %zu bytes: System V queue %" PRId32 " holds %"
+			   PRIu64 " (DURE_SYSV_SET_BYTES_MAX)", bytes, id, facts.bytes_max);
 }
 
 static int send(int32_t id, const struct durei_message *message, size_t bytes, int64_t timeout_ns)
@@ -171,8 +172,8 @@ int dure_sysv_msg_send(int32_t id, int64_t type, const void *data, size_t bytes,
 		       int64_t timeout_ns)
 {
 	if (type < 1 || type > LONG_MAX || (!data && bytes))
-		return durei_error(EINVAL, "a message of type %" PRId64 ": 1 to %ld, and data not NULL",
-				   type, LONG_MAX);
+		return durei_error(EINVAL, "a message of type %" PRId64 ": 1 to %ld, and data not "
+				   "NULL", type, LONG_MAX);
 	struct durei_message *message = new_message(bytes);
 	if (!message)
 		return -ENOMEM;
@@ -211,8 +212,8 @@ int dure_sysv_msg_receive(int32_t id, int64_t type, uint32_t flags, void *buffer
 		return durei_error(EINVAL, "flags %#" PRIx32 " for type %" PRId64
 				   ": DURE_SYSV_MSG_... only, and buffer not NULL", flags, type);
 	if ((flags & DURE_SYSV_MSG_EXCEPT) && type <= 0)
-		return durei_error(EINVAL, "DURE_SYSV_MSG_EXCEPT needs a type above 0, not %" PRId64,
-				   type);
+		return durei_error(EINVAL, "DURE_SYSV_MSG_EXCEPT needs a type above 0, not %"
+				   PRId64, type);
 	struct durei_message *message = new_message(bytes);
 	if (!message)
 		return -ENOMEM;

@@ -13,6 +13,8 @@
  *          [SYSS2] no operation of ours reaches the mark: an index is below count
  *          [SYSS3] an exact set has no mark; it is complete once it was operated on, which its
  *                  maker does also when all its values are 0
+ *          [SYSS4] a set that was ever operated on, or has a value, is not half made: it is
+ *                  another program's, which happens to have one semaphore more
  * Death    of dure_sysv_sem_open
  *          after step        is left behind                who mends it
  *          1 semget          a set whose mark is 0         the next opener with DURE_CREATE and
@@ -55,19 +57,19 @@ static int sem_error(const dure_sysv_sem *sem, const char *verb, int code)
 	case EAGAIN:
 		return durei_error_plain(EAGAIN);
 	case ERANGE:
-		return durei_error(EMSGSIZE, "cannot %s System V semaphore set %" PRId32 ": a value, or "
-				   "what is to be undone of it, would exceed %d", verb, sem->id,
-				   VALUE_MAX);
+		return durei_error(EMSGSIZE, "cannot %s System V semaphore set %" PRId32 ": a "
+				   "value, or what is to be undone of it, would exceed %d", verb,
+				   sem->id, VALUE_MAX);
 	case ENOSPC:
-		return durei_error(ENOSPC, "cannot %s System V semaphore set %" PRId32 ": the kernel has "
-				   "no room for undo values", verb, sem->id);
+		return durei_error(ENOSPC, "cannot %s System V semaphore set %" PRId32 ": the "
+				   "kernel has no room for undo values", verb, sem->id);
 	case EFBIG:
-		return durei_error(EINVAL, "cannot %s System V semaphore set %" PRId32 ": it has no "
-				   "semaphore of that index", verb, sem->id);
+		return durei_error(EINVAL, "cannot %s System V semaphore set %" PRId32 ": it has "
+				   "no semaphore of that index", verb, sem->id);
 	case E2BIG:
-		return durei_error(EINVAL, "cannot %s System V semaphore set %" PRId32 ": the third "
-				   "number of kernel.sem limits operations in one step (ipcs -ls), and "
-				   "this library %d", verb, sem->id, DUREI_SEM_OPS_MAX);
+		return durei_error(EINVAL, "cannot %s System V semaphore set %" PRId32 ": the "
+				   "third number of kernel.sem limits operations in one step (ipcs "
+				   "-ls), and this library %d", verb, sem->id, DUREI_SEM_OPS_MAX);
 	default:
 		return durei_sysv_id_error(DUREI_IPC_SEM, sem->id, verb, code, ESTALE);
 	}
@@ -90,8 +92,9 @@ static int no_space(const struct sem_request *want)
 	snprintf(what, sizeof what, "cannot create a set of %" PRIu32 " System V semaphores",
 		 want->count);
 	if (durei_ipc_limits(&l) < 0)
-		return durei_error(ENOSPC, "%s: a limit of kernel.sem is used up: remove what nobody "
-				   "needs (ipcs -s, ipcrm -s), or raise it with sysctl", what);
+		return durei_error(ENOSPC, "%s: a limit of kernel.sem is used up: remove what "
+				   "nobody needs (ipcs -s, ipcrm -s), or raise it with sysctl",
+				   what);
 	limit.max = l.sets_max;
 	limit.used = l.sets;
 	if (l.sets < l.sets_max) {
@@ -112,15 +115,16 @@ static int get_error(const struct durei_sysv_request *request, int code)
 	if (code == ENOSPC)
 		return no_space(want);
 	if (is_short)
-		return durei_error(EINVAL, "the System V semaphore set with key %#x has fewer than %"
-				   PRIu32 " semaphores: it is of another version, or another "
+		return durei_error(EINVAL, "the System V semaphore set with key %#x has fewer than "
+				   "%" PRIu32 " semaphores: it is of another version, or another "
 				   "program's, and the keys collide", (unsigned)request->key,
 				   want->count);
 	if (code == EINVAL && durei_ipc_limits(&l) == 0 &&
 	    want->count + !want->is_exact > l.set_semaphores_max)
-		return durei_error(EINVAL, "cannot create a set of %" PRIu32 " System V semaphores%s: "
-				   "kernel.sem (1st number) allows %" PRIu64 " in one set: raise it "
-				   "(sysctl kernel.sem=\"... ... ... ...\")", want->count,
+		return durei_error(EINVAL, "cannot create a set of %" PRIu32 " System V "
+				   "semaphores%s: kernel.sem (1st number) allows %" PRIu64 " in "
+				   "one set: raise it (sysctl kernel.sem=\"... ... ... ...\")",
+				   want->count,
 				   want->is_exact ? "" : " and the one that marks it complete",
 				   l.set_semaphores_max);
 	return durei_sysv_get_error(request, code);
@@ -166,11 +170,25 @@ static int await_completion(const dure_sysv_sem *sem, int64_t deadline_ns)
 
 static int half_made(const dure_sysv_sem *sem, int64_t deadline_ns)
 {
-	return durei_error(deadline_ns ? ETIMEDOUT : EAGAIN, "System V semaphore set %" PRId32 " has no "
-			   "values yet: its maker is about to give them, or died before; %s", sem->id,
+	return durei_error(deadline_ns ? ETIMEDOUT : EAGAIN, "System V semaphore set %" PRId32 " "
+			   "has no values yet: its maker is about to give them, or died before; %s",
+			   sem->id,
 			   sem->has_mark ? "opening it with DURE_CREATE | DURE_OPEN and the values "
 					   "completes it"
 					 : "if it died, remove the set");
+}
+
+/* [SYSS4] */
+static bool is_untouched(const dure_sysv_sem *sem)
+{
+	struct durei_ipc_facts facts = { 0 };
+
+	if (durei_ipc_stat(DUREI_IPC_SEM, sem->id, &facts) < 0 || facts.operated_s)
+		return false;
+	for (uint32_t i = 0; i < sem->count; i++)
+		if (durei_sem_value(sem->id, i) != 0)
+			return false;
+	return true;
 }
 
 /* The set was found. Is it complete? If not: complete it, or wait until somebody does. */
@@ -184,10 +202,11 @@ static int await_or_complete(const struct durei_sysv_request *request, const dur
 		return 0;		/* another program's: as it is */
 	if (mark == 1)
 		return 0;
-	if (mark > 1)
-		return durei_error(EINVAL, "System V semaphore set %" PRId32 " has %" PRIu32 " semaphores, "
-				   "not %" PRIu32 " and a mark: it is another program's", sem->id,
-				   sem->count + 1, sem->count);
+	if (mark > 1 || (mark == 0 && sem->has_mark && !is_untouched(sem) &&
+			 durei_sem_value(sem->id, sem->count) != 1))
+		return durei_error(EINVAL, "System V semaphore set %" PRId32 " has %" PRIu32 " "
+				   "semaphores, not %" PRIu32 " and a mark: it is another "
+				   "program's", sem->id, sem->count + 1, sem->count);
 	if (sem->has_mark && (request->flags & DURE_CREATE)) {
 		r = complete(sem, want->options.values);
 		return r == 0 || r == -EAGAIN ? 0 : sem_error(sem, "complete", -r);
@@ -224,7 +243,8 @@ static int read_request(int32_t key, uint32_t count, uint32_t flags,
 	ret->is_exact = (key == DURE_SYSV_PRIVATE && flags & DURE_CREATE) ||
 			o->flags & DURE_SYSV_SEM_EXACT;
 	if (o->mode > 0777 || o->flags & ~(uint32_t)DURE_SYSV_SEM_EXACT || o->reserved)
-		return durei_error(EINVAL, "options: mode %#" PRIo32 " is to be at most 0777, flags %#"
+		return durei_error(EINVAL, "options: mode %#" PRIo32 " is to be at most 0777, "
+				   "flags %#"
 				   PRIx32 " DURE_SYSV_SEM_EXACT or 0", o->mode, o->flags);
 	if (count > DUREI_SEM_OPS_MAX - 2 || (count == 0 && flags & DURE_CREATE))
 		return durei_error(EINVAL, "a set of %" PRIu32 " semaphores: 1 to %d, so that one "
@@ -232,8 +252,8 @@ static int read_request(int32_t key, uint32_t count, uint32_t flags,
 				   DUREI_SEM_OPS_MAX - 2);
 	for (uint32_t i = 0; o->values && i < count; i++)
 		if (o->values[i] > VALUE_MAX)
-			return durei_error(EINVAL, "options.values[%" PRIu32 "] is %u: at most %d", i,
-					   o->values[i], VALUE_MAX);
+			return durei_error(EINVAL, "options.values[%" PRIu32 "] is %u: at most %d",
+					   i, o->values[i], VALUE_MAX);
 	return 0;
 }
 
@@ -249,10 +269,11 @@ static int identify(const struct durei_sysv_request *request, dure_sysv_sem *sem
 	sem->count = want->count ? want->count : (uint32_t)facts.count;
 	sem->has_mark = !want->is_exact && want->count && facts.count == (uint64_t)want->count + 1;
 	if (facts.count != (uint64_t)sem->count + sem->has_mark)
-		return durei_error(EINVAL, "System V semaphore set %" PRId32 " (key %#x) has %" PRIu64
-				   " semaphores, not %" PRIu32 ": it is of another version, or another "
-				   "program's, and the keys collide", sem->id, (unsigned)facts.key,
-				   facts.count, want->count);
+		return durei_error(EINVAL, "System V semaphore set %" PRId32 " (key %#x) has %"
+				   PRIu64
+				   " semaphores, not %" PRIu32 ": it is of another version, or "
+				   "another program's, and the keys collide", sem->id,
+				   (unsigned)facts.key, facts.count, want->count);
 	return 0;
 }
 
@@ -340,8 +361,8 @@ static int check_operation(const dure_sysv_sem *sem, const struct dure_sysv_sem_
 				   " semaphores: there is no index %" PRIu32, sem->id, sem->count,
 				   o->index);
 	if (o->change > VALUE_MAX || o->change < -VALUE_MAX)
-		return durei_error(EINVAL, "a change of %" PRId32 ": a semaphore's value is at most %d",
-				   o->change, VALUE_MAX);
+		return durei_error(EINVAL, "a change of %" PRId32 ": a semaphore's value is at "
+				   "most %d", o->change, VALUE_MAX);
 	if (o->flags & ~(uint32_t)DURE_SYSV_SEM_UNDO)
 		return durei_error(EINVAL, "flags of an operation are %#" PRIx32
 				   ": DURE_SYSV_SEM_UNDO or 0", o->flags);
@@ -355,8 +376,8 @@ int dure_sysv_sem_operate(dure_sysv_sem *sem, const struct dure_sysv_sem_operati
 	int64_t deadline = durei_deadline(timeout_ns);
 
 	if (!sem || !operations || count < 1 || count > DUREI_SEM_OPS_MAX)
-		return durei_error(EINVAL, "%zu operations: 1 to %d (kernel.sem, 3rd number)", count,
-				   DUREI_SEM_OPS_MAX);
+		return durei_error(EINVAL, "%zu operations: 1 to %d (kernel.sem, 3rd number)",
+				   count, DUREI_SEM_OPS_MAX);
 	for (size_t i = 0; i < count; i++) {
 		int r = check_operation(sem, &operations[i]);
 		if (r < 0)
@@ -377,8 +398,8 @@ static int check_count(const dure_sysv_sem *sem, const uint16_t *values, size_t 
 {
 	if (sem && values && count == sem->count)
 		return 0;
-	return durei_error(EINVAL, "%zu values for a set of %" PRIu32 " semaphores: as many, please",
-			   count, sem ? sem->count : 0);
+	return durei_error(EINVAL, "%zu values for a set of %" PRIu32 " semaphores: as many, "
+			   "please", count, sem ? sem->count : 0);
 }
 
 /* Room for all values, the mark's too; the caller frees it. */

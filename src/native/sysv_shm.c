@@ -41,8 +41,8 @@ static int read_options(const struct dure_sysv_shm_options *options,
 				   ret->flags);
 	if (ret->huge_page_bytes && (!(ret->flags & DURE_SYSV_SHM_HUGE) ||
 				     !is_power_of_two(ret->huge_page_bytes)))
-		return durei_error(EINVAL, "options.huge_page_bytes is %" PRIu64 ": a power of two, "
-				   "and with DURE_SYSV_SHM_HUGE only", ret->huge_page_bytes);
+		return durei_error(EINVAL, "options.huge_page_bytes is %" PRIu64 ": a power of "
+				   "two, and with DURE_SYSV_SHM_HUGE only", ret->huge_page_bytes);
 	return 0;
 }
 
@@ -73,8 +73,9 @@ static int no_space(const struct shm_request *shm)
 	snprintf(what, sizeof what, "cannot create a System V segment of %" PRIu64 " bytes",
 		 shm->bytes);
 	if (durei_ipc_limits(&l) < 0)
-		return durei_error(ENOSPC, "%s: kernel.shmmni or kernel.shmall is used up: remove what "
-				   "nobody needs (ipcs -m, ipcrm -m), or raise it with sysctl", what);
+		return durei_error(ENOSPC, "%s: kernel.shmmni or kernel.shmall is used up: remove "
+				   "what nobody needs (ipcs -m, ipcrm -m), or raise it with sysctl",
+				   what);
 	limit.max = l.segments_max;
 	limit.used = l.segments;
 	if (l.segments < l.segments_max) {
@@ -97,19 +98,20 @@ static int bad_size(const struct durei_sysv_request *request)
 
 	if (id >= 0 && durei_ipc_stat(DUREI_IPC_SHM, id, &facts) == 0 &&
 	    facts.size_bytes < shm->bytes)
-		return durei_error(EINVAL, "the System V segment with key %#x has %" PRIu64 " bytes, "
-				   "not the %" PRIu64 " asked for: it is of another version, or "
-				   "another program's (id %d, user %" PRIu32 "), and the keys collide",
+		return durei_error(EINVAL, "the System V segment with key %#x has %" PRIu64 " "
+				   "bytes, not the %" PRIu64 " asked for: it is of another "
+				   "version, or another program's (id %d, user %" PRIu32 "), and "
+				   "the keys collide",
 				   (unsigned)request->key, facts.size_bytes, shm->bytes, id,
 				   facts.owner);
 	if (durei_ipc_limits(&l) == 0 && shm->bytes > l.segment_bytes_max)
 		return durei_error(EINVAL, "cannot create a System V segment of %" PRIu64 " bytes: "
 				   "kernel.shmmax allows %" PRIu64 " for one: raise it (sysctl "
 				   "kernel.shmmax=...)", shm->bytes, l.segment_bytes_max);
-	return durei_error(EINVAL, "cannot create a System V segment of %" PRIu64 " bytes: the kernel "
-			   "takes neither 0 nor that many%s", shm->bytes,
-			   shm->options.flags & DURE_SYSV_SHM_HUGE ? ", or has no huge pages of that "
-								     "size" : "");
+	return durei_error(EINVAL, "cannot create a System V segment of %" PRIu64 " bytes: the "
+			   "kernel takes neither 0 nor that many%s", shm->bytes,
+			   shm->options.flags & DURE_SYSV_SHM_HUGE ? ", or has no huge pages of "
+								     "that size" : "");
 }
 
 static int get_error(const struct durei_sysv_request *request, int code)
@@ -122,12 +124,12 @@ static int get_error(const struct durei_sysv_request *request, int code)
 	if (code == EINVAL)
 		return bad_size(request);
 	if (code == ENOMEM && is_huge)
-		return durei_error(ENOMEM, "cannot create a System V segment of %" PRIu64 " bytes on "
-				   "huge pages: there are not enough free (/proc/meminfo: "
+		return durei_error(ENOMEM, "cannot create a System V segment of %" PRIu64 " bytes "
+				   "on huge pages: there are not enough free (/proc/meminfo: "
 				   "HugePages_Free; raise vm.nr_hugepages)", shm->bytes);
 	if (code == EPERM && is_huge)
-		return durei_error(EPERM, "huge pages for System V segments need CAP_IPC_LOCK, or the "
-				   "group vm.hugetlb_shm_group");
+		return durei_error(EPERM, "huge pages for System V segments need CAP_IPC_LOCK, or "
+				   "the group vm.hugetlb_shm_group");
 	return durei_sysv_get_error(request, code);
 }
 
@@ -155,14 +157,14 @@ int dure_sysv_shm_get(int32_t key, uint64_t size_bytes, uint32_t flags,
 static int attach_error(int32_t id, const void *address, uint32_t flags, int code)
 {
 	if (code == EMFILE)
-		return durei_error(EMFILE, "cannot attach System V segment %" PRId32 ": the process has "
-				   "too many attachments", id);
+		return durei_error(EMFILE, "cannot attach System V segment %" PRId32 ": the "
+				   "process has too many attachments", id);
 	if (code == ENOMEM)
-		return durei_error(ENOMEM, "cannot attach System V segment %" PRId32 ": no memory or no "
-				   "address space (RLIMIT_AS; vm.max_map_count)", id);
+		return durei_error(ENOMEM, "cannot attach System V segment %" PRId32 ": no memory "
+				   "or no address space (RLIMIT_AS; vm.max_map_count)", id);
 	if (code == EINVAL && address && !durei_sysv_is_gone(DUREI_IPC_SHM, id))
-		return durei_error(EINVAL, "cannot attach System V segment %" PRId32 " at %p: %s", id,
-				   address, (uintptr_t)address % durei_shm_unit() &&
+		return durei_error(EINVAL, "cannot attach System V segment %" PRId32 " at %p: %s",
+				   id, address, (uintptr_t)address % durei_shm_unit() &&
 						     !(flags & DURE_SYSV_ATTACH_ROUND)
 					   ? "it is no multiple of SHMLBA (DURE_SYSV_ATTACH_ROUND "
 					     "rounds down)"
@@ -181,8 +183,7 @@ static uint32_t attach_flags(uint32_t flags)
 
 int dure_sysv_shm_attach(int32_t id, void *address, uint32_t flags, void **ret_address)
 {
-	enum { ALL = DURE_SYSV_ATTACH_READ_ONLY | DURE_SYSV_ATTACH_ROUND | DURE_SYSV_ATTACH_REPLACE |
-		     DURE_SYSV_ATTACH_EXECUTE | DURE_SYSV_ATTACH_THEN_REMOVE };
+	enum { ALL = 2 * DURE_SYSV_ATTACH_THEN_REMOVE - 1 };
 	void *got;
 
 	if (!ret_address || flags & ~(uint32_t)ALL)
@@ -220,7 +221,8 @@ int dure_sysv_shm_lock(int32_t id, uint32_t lock)
 	if (r == -ENOMEM)
 		return durei_error(ENOMEM, "cannot keep System V segment %" PRId32 " in memory: "
 				   "RLIMIT_MEMLOCK allows %" PRIu64 " bytes to this user: raise it "
-				   "(ulimit -l, LimitMEMLOCK=)", id, durei_resource_max(DUREI_MAX_LOCKED_BYTES));
+				   "(ulimit -l, LimitMEMLOCK=)", id,
+				   durei_resource_max(DUREI_MAX_LOCKED_BYTES));
 	return r < 0 ? durei_sysv_id_error(DUREI_IPC_SHM, id, "lock", -r, ENOENT) : 0;
 }
 

@@ -191,7 +191,8 @@ int durei_memory_copy(void *to, const void *from, size_t bytes)
 				  : copy_by_call((char *)to + done, (const char *)from + done,
 						 bytes - done);
 		if (n == -EPERM || n == -ENOSYS)
-			n = copy_by_pipe((char *)to + done, (const char *)from + done, bytes - done);
+			n = copy_by_pipe((char *)to + done, (const char *)from + done,
+					 bytes - done);
 		if (n <= 0)
 			return done ? (int)done : n < 0 ? (int)n : -EFAULT;
 		done += (size_t)n;

@@ -46,7 +46,7 @@ int durei_memory_resident(void *address, size_t bytes, uint64_t *ret_bytes);
 
 /*
  * Copies as much as both sides have; a side that faults ends it. Returns the bytes copied, or
- * -EFAULT when not even the first page could be. Pages are those of bytes_per_page.
+ * -EFAULT when not even the first page could be.
  */
 int durei_memory_copy(void *to, const void *from, size_t bytes);
 

@@ -60,7 +60,8 @@ void durei_posix_sem_init(void *sem, uint32_t value)
 
 static struct timespec time_of(int64_t ns)
 {
-	return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
+	return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S),
+	.tv_nsec = (long)(ns % NS_PER_S) };
 }
 
 #if defined(__GLIBC__)		/* since 2.30 */
@@ -210,7 +211,8 @@ int durei_queue_receive(int fd, void *buffer, size_t bytes, int64_t deadline_ns,
 	do
 		r = result((int)(deadline_ns == DUREI_NEVER
 					 ? mq_receive(fd, buffer, bytes, ret_priority)
-					 : mq_timedreceive(fd, buffer, bytes, ret_priority, &passed)));
+					 : mq_timedreceive(fd, buffer, bytes, ret_priority,
+							   &passed)));
 	while (r == -EINTR || (would_wait(r) && await(fd, POLLIN, deadline_ns)));
 	durei_cancel_restore(cancel);
 	return r;

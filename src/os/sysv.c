@@ -348,7 +348,8 @@ int durei_sem_get(int32_t key, uint32_t count, uint32_t flags, uint32_t mode)
 
 	if (fault)
 		return -fault;
-	return count > INT32_MAX ? -EINVAL : result(semget((key_t)key, (int)count, get_flags(flags, mode)));
+	return count > INT32_MAX ? -EINVAL
+				 : result(semget((key_t)key, (int)count, get_flags(flags, mode)));
 }
 
 int durei_msg_get(int32_t key, uint32_t flags, uint32_t mode)
@@ -468,7 +469,8 @@ int durei_sem_values(int32_t id, uint16_t *values)
 	int fault = durei_fault("semctl");
 
 	return fault ? -fault
-		     : result(semctl(id, 0, GETALL, (union semaphore_argument){ .values = values }));
+		     : result(semctl(id, 0, GETALL,
+				     (union semaphore_argument){ .values = values }));
 }
 
 int durei_sem_set_values(int32_t id, const uint16_t *values)

@@ -63,11 +63,11 @@ struct durei_ipc_limits {
 
 int durei_ipc_limits(struct durei_ipc_limits *ret);
 
-/* how an object is got: with both CREATE and EXCLUSIVE, or with neither */
+/* how an object is got */
 enum {
 	DUREI_IPC_CREATE = 1u << 0,	/* -EEXIST when there is one */
 	DUREI_SHM_NO_RESERVE = 1u << 1,
-	DUREI_SHM_HUGE = 1u << 2,	/* of the page size in bits 26 to 31 (log2), 0: the default */
+	DUREI_SHM_HUGE = 1u << 2,	/* log2 of the page size in bits 26 to 31, 0: default */
 	DUREI_SHM_HUGE_SHIFT = 26,
 };
 

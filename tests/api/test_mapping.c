@@ -241,8 +241,8 @@ static void no_storage_is_no_sigbus(void **state)
 		T_IN_CHILD(dure_mapping_open(file, 0, 1 << 20, &o, &m) == -ENOSPC);
 		T_IN_CHILD(strstr(dure_last_error(), "full"));
 		T_IN_CHILD(dure_mapping_open(file, 0, 100000, &o, &m) == 0);
-		T_IN_CHILD(dure_mapping_resize(m, 1 << 20, DURE_MAPPING_EXTEND | DURE_MAPPING_MOVE) ==
-			   -ENOSPC);
+		T_IN_CHILD(dure_mapping_resize(m, 1 << 20,
+			   DURE_MAPPING_EXTEND | DURE_MAPPING_MOVE) == -ENOSPC);
 		T_IN_CHILD(dure_mapping_size(m) == 100000);
 		((char *)dure_mapping_address(m))[99999] = 1;
 		T_IN_CHILD(fstat(file, &st) == 0 && st.st_size == 100000);
@@ -428,7 +428,8 @@ static void all_advice_is_known(void **state)
 		DURE_ADVISE_WIPE_ON_FORK, DURE_ADVISE_KEEP_ON_FORK, DURE_ADVISE_COLD,
 		DURE_ADVISE_PAGE_OUT, DURE_ADVISE_POPULATE_READ, DURE_ADVISE_POPULATE_WRITE,
 	};
-	static const uint32_t perhaps[] = { DURE_ADVISE_HUGE, DURE_ADVISE_NO_HUGE, DURE_ADVISE_MERGE,
+	static const uint32_t perhaps[] = { DURE_ADVISE_HUGE, DURE_ADVISE_NO_HUGE,
+					    DURE_ADVISE_MERGE,
 					    DURE_ADVISE_NO_MERGE, DURE_ADVISE_COLLAPSE };
 	dure_mapping *m = mapped(-1, 0, 1 << 22, DURE_MAPPING_PRIVATE), *file = mapped(fd, 0, 0, 0);
 
@@ -516,7 +517,8 @@ static void limits_are_named(void **state)
 		struct dure_mapping_options o = with(DURE_MAPPING_LOCK);
 		dure_mapping *m;
 		T_IN_CHILD(setrlimit(RLIMIT_MEMLOCK, &little) == 0);
-		T_IN_CHILD(setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534, 65534) == 0);
+		T_IN_CHILD(setresgid(65534, 65534, 65534) == 0 && setresuid(65534, 65534,
+									    65534) == 0);
 		T_IN_CHILD(dure_mapping_open(-1, 0, 1 << 20, &o, &m) == -ENOMEM);
 		T_IN_CHILD(strstr(dure_last_error(), "RLIMIT_MEMLOCK allows 65536"));
 		T_IN_CHILD(dure_mapping_open(-1, 0, 1 << 20, NULL, &m) == 0);

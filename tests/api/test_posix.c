@@ -73,7 +73,8 @@ static void says(int result, int code, const char *word)
 {
 	if (result == code && strstr(dure_last_error(), word))
 		return;
-	fprintf(stderr, "child: %d, not %d with \"%s\": %s\n", result, code, word, dure_last_error());
+	fprintf(stderr, "child: %d, not %d with \"%s\": %s\n", result, code, word,
+		dure_last_error());
 	_exit(1);
 }
 
@@ -95,7 +96,8 @@ static void wrong_slashes_are_said(void **state)
 		T_FAILS(dure_posix_name_check(kind, "/a/", 0), -EINVAL, "one slash");
 		T_OK(dure_posix_name_check(kind, "/shop", DURE_POSIX_PORTABLE));
 		T_OK(dure_posix_name_check(kind, "/sh op\n", 0));
-		T_FAILS(dure_posix_name_check(kind, "/sh op", DURE_POSIX_PORTABLE), -EINVAL, "portable");
+		T_FAILS(dure_posix_name_check(kind, "/sh op", DURE_POSIX_PORTABLE), -EINVAL,
+			"portable");
 		T_FAILS(dure_posix_name_check(kind, "/0123456789012345678901234567890",
 					      DURE_POSIX_PORTABLE), -EINVAL, "portable");
 		memset(long_name, 'x', sizeof long_name);
@@ -109,6 +111,8 @@ static void wrong_slashes_are_said(void **state)
 		T_FAILS(dure_posix_remove(kind, "/a/b"), -EINVAL, "one slash");
 		T_FAILS(dure_posix_remove(kind, name), -ENOENT, "there is none");
 	}
+	T_FAILS(dure_posix_name_check(DURE_POSIX_SHM, "/sem.a", DURE_POSIX_PORTABLE), -EINVAL, "portable");
+	T_OK(dure_posix_name_check(DURE_POSIX_QUEUE, "/sem.a", DURE_POSIX_PORTABLE));
 	T_FAILS(dure_posix_name_check(0, "/a", 0), -EINVAL, "kind");
 	T_FAILS(dure_posix_name_check(DURE_POSIX_SHM, "/a", 8), -EINVAL, "flags");
 }
@@ -242,6 +246,10 @@ static void misuse_of_memory_is_said(void **state)
 	T_FAILS(dure_posix_shm_open(name, DURE_OPEN, NULL, &fd), -EACCES, "symbolic link");
 	T_FAILS(dure_posix_shm_open(name, DURE_CREATE, NULL, &fd), -EEXIST, "already");
 	unlink(path);
+	/* a FIFO of the name hangs nobody */
+	assert_int_equal(mkfifo(path, 0600), 0);
+	T_FAILS(dure_posix_shm_open(name, DURE_OPEN | DURE_READ_ONLY, NULL, &fd), -EINVAL, "not a file");
+	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
 	T_FAILS(dure_posix_shm_open(name, DURE_OPEN, NULL, &fd), -EINVAL, "directory");
 	rmdir(path);
@@ -358,7 +366,8 @@ static void misuse_of_semaphores_is_said(void **state)
 
 	(void)state;
 	T_FAILS(dure_posix_sem_open(name, DURE_CREATE, &o, &sem), -EINVAL, "value");
-	T_FAILS(dure_posix_sem_open(name, DURE_CREATE | DURE_READ_ONLY, NULL, &sem), -EINVAL, "flags");
+	T_FAILS(dure_posix_sem_open(name, DURE_CREATE | DURE_READ_ONLY, NULL, &sem), -EINVAL,
+		"flags");
 	T_FAILS(dure_posix_sem_open(name, DURE_CREATE, NULL, NULL), -EINVAL, "NULL");
 	T_FAILS(dure_posix_sem_open("/a/b", DURE_CREATE, NULL, &sem), -EINVAL, "one slash");
 	T_FAILS(dure_posix_sem_create_at((char *)memory + 1, 0, &sem), -EINVAL, "aligned");
@@ -436,7 +445,8 @@ static void signals_do_not_end_waits(void **state)
 
 static int small_queue(void)
 {
-	struct dure_posix_queue_options o = { .sz = sizeof o, .messages_max = 2, .message_bytes = 16 };
+	struct dure_posix_queue_options o = { .sz = sizeof o, .messages_max = 2,
+	.message_bytes = 16 };
 	int fd;
 
 	T_IS(dure_posix_queue_open(name, DURE_CREATE, &o, &fd), DURE_CREATED);
@@ -523,7 +533,8 @@ static void waiters_go_on(void **state)
 		pid_t pid = t_fork();
 		if (pid == 0) {
 			for (int i = 0; i < 200; i++)
-				T_IN_CHILD(dure_posix_queue_receive(fd, got, 16, timeout, NULL) == 1);
+				T_IN_CHILD(dure_posix_queue_receive(fd, got, 16, timeout,
+								    NULL) == 1);
 			_exit(0);
 		}
 		for (int i = 0; i < 200; i++)
@@ -544,7 +555,8 @@ static void notice(int signal, siginfo_t *info, void *context)
 
 static void a_signal_tells_of_a_message_once(void **state)
 {
-	struct sigaction action = { .sa_sigaction = notice, .sa_flags = SA_SIGINFO | SA_RESTART }, old;
+	struct sigaction action = { .sa_sigaction = notice, .sa_flags = SA_SIGINFO | SA_RESTART },
+	old;
 	int fd = small_queue();
 	char got[16];
 
@@ -609,8 +621,10 @@ static void reached_limits_are_named(void **state)
 		T_IN_CHILD(getrlimit(RLIMIT_NOFILE, &files) == 0);
 		files.rlim_cur = 0;
 		T_IN_CHILD(setrlimit(RLIMIT_NOFILE, &files) == 0);
-		says(dure_posix_queue_open("/a", DURE_OPEN, NULL, &fd), -EMFILE, "RLIMIT_NOFILE is 0");
-		says(dure_posix_shm_open(name, DURE_CREATE, NULL, &fd), -EMFILE, "RLIMIT_NOFILE is 0");
+		says(dure_posix_queue_open("/a", DURE_OPEN, NULL, &fd), -EMFILE, "RLIMIT_NOFILE is "
+		     "0");
+		says(dure_posix_shm_open(name, DURE_CREATE, NULL, &fd), -EMFILE, "RLIMIT_NOFILE is "
+		     "0");
 		_exit(0);
 	}
 	t_join(pid);

@@ -124,7 +124,8 @@ static void a_segment_has_one_creator(void **state)
 	mode_t old = umask(077);
 
 	(void)state;
-	T_FAILS(dure_sysv_shm_get(t_key(), 4096, DURE_OPEN, NULL, &id), -ENOENT, "no System V segment");
+	T_FAILS(dure_sysv_shm_get(t_key(), 4096, DURE_OPEN, NULL, &id), -ENOENT, "no System V "
+		"segment");
 	assert_int_equal(id, -7);
 	T_IS(dure_sysv_shm_get(t_key(), 5000, DURE_CREATE | DURE_OPEN, &o, &id), DURE_CREATED);
 	umask(old);
@@ -195,7 +196,8 @@ static void attaching_replaces_nothing(void **state)
 	T_FAILS(dure_sysv_shm_attach(id, room, 0, (void **)&at), -EINVAL, "mapped there");
 	T_FAILS(dure_sysv_shm_attach(id, NULL, DURE_SYSV_ATTACH_ROUND, (void **)&at), -EINVAL,
 		"address");
-	T_FAILS(dure_sysv_shm_attach(id, room, DURE_SYSV_ATTACH_REPLACE | DURE_SYSV_ATTACH_THEN_REMOVE,
+	T_FAILS(dure_sysv_shm_attach(id, room,
+				     DURE_SYSV_ATTACH_REPLACE | DURE_SYSV_ATTACH_THEN_REMOVE,
 				     (void **)&at), -EINVAL, "exclude");
 	T_FAILS(dure_sysv_shm_attach(id, NULL, 1u << 20, (void **)&at), -EINVAL, "flags");
 	T_FAILS(dure_sysv_shm_attach(INT_MAX, NULL, 0, (void **)&at), -ENOENT, "none with that id");
@@ -429,7 +431,8 @@ static void reached_limits_are_named(void **state)
 		     "kernel.shmmni allows 2 segments, and 2 are used");
 		write_limit("/proc/sys/kernel/shmmni", "20");
 		write_limit("/proc/sys/kernel/shmall", "3");
-		says(dure_sysv_shm_get(3, 100000, DURE_CREATE, NULL, &id), -ENOSPC, "kernel.shmall");
+		says(dure_sysv_shm_get(3, 100000, DURE_CREATE, NULL, &id), -ENOSPC,
+		     "kernel.shmall");
 		T_IN_CHILD(dure_sysv_msg_get(1, DURE_CREATE, NULL, &id) == DURE_CREATED);
 		says(dure_sysv_msg_get(2, DURE_CREATE, NULL, &id), -ENOSPC,
 		     "kernel.msgmni allows 1 queues, and 1 are used");
@@ -444,7 +447,8 @@ static void reached_limits_are_named(void **state)
 		     "4th number) allows 2 sets, and 2 are used");
 		write_limit("/proc/sys/kernel/sem", "20 25 3 3");
 		T_IN_CHILD(dure_sysv_sem_open(2, 1, DURE_OPEN, NULL, 0, &sem) == 0);
-		struct dure_sysv_sem_operation ops[4] = { { 0, 1, 0 }, { 0, 1, 0 }, { 0, 1, 0 }, { 0, 1, 0 } };
+		struct dure_sysv_sem_operation ops[4] = { { 0, 1, 0 }, { 0, 1, 0 }, { 0, 1, 0 },
+		{ 0, 1, 0 } };
 		says(dure_sysv_sem_operate(sem, ops, 4, 0), -EINVAL, "third number of kernel.sem");
 		dure_sysv_sem_close(sem);
 		_exit(0);
@@ -489,7 +493,8 @@ static void a_set_is_born_with_its_values(void **state)
 	has_three_values(sem);
 	other = open_three(DURE_CREATE | DURE_OPEN, 0);
 	has_three_values(other);
-	T_FAILS(dure_sysv_sem_open(t_key(), 3, DURE_CREATE, NULL, 0, &other), -EEXIST, "there is one");
+	T_FAILS(dure_sysv_sem_open(t_key(), 3, DURE_CREATE, NULL, 0, &other), -EEXIST, "there is "
+		"one");
 	dure_sysv_sem_close(other);
 	T_OK(dure_sysv_sem_info(sem, 2, &info));
 	assert_int_equal(info.count, 3);
@@ -507,8 +512,10 @@ static void a_set_is_born_with_its_values(void **state)
 	T_FAILS(dure_sysv_sem_set_one(sem, 3, 0), -EINVAL, "no semaphore 3");	/* the mark */
 	T_FAILS(dure_sysv_sem_set_one(sem, 0, 40000), -EMSGSIZE, "32767");
 	T_FAILS(dure_sysv_sem_get(sem, set, 2), -EINVAL, "as many");
-	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_OPEN, NULL, 0, &other), -EINVAL, "4 semaphores");
-	T_FAILS(dure_sysv_sem_open(t_key(), 9, DURE_OPEN, NULL, 0, &other), -EINVAL, "fewer than 9");
+	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_OPEN, NULL, 0, &other), -EINVAL, "4 "
+		"semaphores");
+	T_FAILS(dure_sysv_sem_open(t_key(), 9, DURE_OPEN, NULL, 0, &other), -EINVAL, "fewer than "
+		"9");
 	remove_set(sem);
 }
 
@@ -542,7 +549,8 @@ static void an_opener_waits_for_a_slow_maker(void **state)
 	(void)state;
 	pid_t pid = t_fork();
 	if (pid == 0) {
-		T_IN_CHILD(dure_sysv_sem_open(t_key(), 3, DURE_OPEN, NULL, DURE_FOREVER, &sem) == 0);
+		T_IN_CHILD(dure_sysv_sem_open(t_key(), 3, DURE_OPEN, NULL, DURE_FOREVER,
+					      &sem) == 0);
 		uint16_t got[3];
 		T_IN_CHILD(dure_sysv_sem_get(sem, got, 3) == 0 && memcmp(got, three, 6) == 0);
 		_exit(0);
@@ -627,7 +635,18 @@ static void an_exact_set_follows_the_old_convention(void **state)
 	/* one semaphore more, and no mark: somebody else's */
 	id = semget(t_key(), 3, IPC_CREAT | IPC_EXCL | 0600);
 	assert_int_equal(semctl(id, 2, SETVAL, 7), 0);
-	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_OPEN, NULL, 0, &sem), -EINVAL, "another program");
+	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_OPEN, NULL, 0, &sem), -EINVAL,
+		"another program");
+	/* its last is 0, and others are not: nor is that half made, and it stays as it is */
+	assert_int_equal(semctl(id, 2, SETVAL, 0), 0);
+	assert_int_equal(semctl(id, 1, SETVAL, 6), 0);
+	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_CREATE | DURE_OPEN, NULL, 0, &sem), -EINVAL,
+		"another program");
+	assert_int_equal(semctl(id, 1, SETVAL, 0), 0);
+	assert_int_equal(semop(id, &(struct sembuf){ .sem_num = 1 }, 1), 0);
+	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_CREATE | DURE_OPEN, NULL, 0, &sem), -EINVAL,
+		"another program");
+	assert_int_equal(semctl(id, 2, GETVAL), 0);
 	assert_int_equal(semctl(id, 0, IPC_RMID), 0);
 }
 
@@ -643,7 +662,8 @@ static void a_private_set_is_found_by_id(void **state)
 	has_three_values(other);
 	dure_sysv_sem_close(other);
 	remove_set(sem);
-	T_FAILS(dure_sysv_sem_open(DURE_SYSV_PRIVATE, 3, DURE_OPEN, &o, 0, &other), -ENOENT, "none");
+	T_FAILS(dure_sysv_sem_open(DURE_SYSV_PRIVATE, 3, DURE_OPEN, &o, 0, &other), -ENOENT,
+		"none");
 	/* one with a mark, by id */
 	sem = open_three(DURE_CREATE, DURE_CREATED);
 	o.id = dure_sysv_sem_id(sem);
@@ -750,7 +770,8 @@ static void removal_under_a_waiter_is_said(void **state)
 	T_FAILS(dure_sysv_sem_info(sem, 0, &info), -ESTALE, "none");
 	dure_sysv_sem_close(sem);
 	/* of a queue: asleep in the kernel, and asleep between two looks */
-	for (int64_t timeout = DURE_FOREVER; timeout <= DURE_S(PATIENCE_S); timeout += DURE_S(PATIENCE_S) + 1) {
+	for (int64_t timeout = DURE_FOREVER; timeout <= DURE_S(PATIENCE_S);
+	     timeout += DURE_S(PATIENCE_S) + 1) {
 		int fds[2];
 		assert_int_equal(pipe(fds), 0);
 		T_IS(dure_sysv_msg_get(0, DURE_CREATE, NULL, &queue), DURE_CREATED);

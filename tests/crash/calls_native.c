@@ -182,7 +182,8 @@ static void prepare_file(struct place *p)
 
 static dure_mapping *map_file(struct place *p)
 {
-	struct dure_mapping_options options = { .sz = sizeof options, .flags = DURE_MAPPING_EXTEND };
+	struct dure_mapping_options options = { .sz = sizeof options,
+	.flags = DURE_MAPPING_EXTEND };
 	int fd = open(p->file, O_RDWR | O_CLOEXEC);
 	dure_mapping *mapping;
 
@@ -220,8 +221,8 @@ const struct victim_case native_cases[] = {
 	  judge_semaphore },
 	{ "posix_queue", "dure_posix_queue_open", NATIVE, prepare_nothing, NULL, run_queue,
 	  judge_queue },
-	{ "mapping", "dure_mapping_open dure_mapping_resize", NATIVE, prepare_file, NULL, run_mapping,
-	  judge_mapping },
+	{ "mapping", "dure_mapping_open dure_mapping_resize", NATIVE, prepare_file, NULL,
+	  run_mapping, judge_mapping },
 };
 
 const size_t native_case_count = sizeof native_cases / sizeof *native_cases;

@@ -21,10 +21,11 @@
 static const int key_codes[] = { EEXIST, ENOENT, EIO, COMMON, 0 };
 static const int get_codes[] = { EEXIST, ENOSPC, EBUSY, COMMON, GONE, 0 };
 static const int id_codes[] = { COMMON, GONE, EMFILE, 0 };
-static const int sem_open_codes[] = { EEXIST, ENOSPC, EBUSY, EAGAIN, ETIMEDOUT, ESTALE, COMMON, GONE,
-				      0 };
+static const int sem_open_codes[] = { EEXIST, ENOSPC, EBUSY, EAGAIN, ETIMEDOUT, ESTALE, COMMON,
+				      GONE, 0 };
 static const int sem_codes[] = { EAGAIN, ETIMEDOUT, ESTALE, EMSGSIZE, ENOSPC, COMMON, 0 };
-static const int posix_codes[] = { ENOENT, EEXIST, ENOSPC, EMFILE, EBUSY, EIO, EMSGSIZE, COMMON, 0 };
+static const int posix_codes[] = { ENOENT, EEXIST, ENOSPC, EMFILE, EBUSY, EIO, EMSGSIZE, COMMON,
+0 };
 static const int mapping_codes[] = { ENOSPC, EMFILE, EBUSY, EIO, EAGAIN, EPERM, ESTALE, COMMON, 0 };
 static const int msg_codes[] = { EAGAIN, ETIMEDOUT, ESTALE, EMSGSIZE, COMMON, GONE, 0 };
 
@@ -464,7 +465,8 @@ static void prepare_file(struct world *w)
 
 static int map_file(struct world *w)
 {
-	return map_with(w, made_fd, DURE_MAPPING_EXTEND | DURE_MAPPING_LOCK | DURE_MAPPING_POPULATE |
+	return map_with(w, made_fd,
+					    DURE_MAPPING_EXTEND | DURE_MAPPING_LOCK | DURE_MAPPING_POPULATE |
 					    DURE_MAPPING_TRANSPARENT);
 }
 
@@ -512,7 +514,8 @@ static int use_mapping(struct world *w)
 	int r = dure_mapping_sync(made_mapping, 0, 0, 0);
 
 	if (r == 0)
-		r = dure_mapping_protect(made_mapping, 0, 0, DURE_PROTECT_READ | DURE_PROTECT_WRITE);
+		r = dure_mapping_protect(made_mapping, 0, 0,
+					 DURE_PROTECT_READ | DURE_PROTECT_WRITE);
 	if (r == 0)
 		r = dure_mapping_lock(made_mapping, 0, 0, 1);
 	if (r == 0)
@@ -589,7 +592,8 @@ const struct scenario scenarios[] = {
 	{ "posix: limits", .act = posix_limits, .codes = posix_codes },
 	{ "mapping: of a file", .prepare = prepare_file, .act = map_file,
 	  .finish = close_mapping_and_file, .codes = mapping_codes },
-	{ "mapping: of memory", .act = map_memory, .finish = close_mapping, .codes = mapping_codes },
+	{ "mapping: of memory", .act = map_memory, .finish = close_mapping,
+	.codes = mapping_codes },
 	{ "mapping: resize", .prepare = prepare_mapping, .act = resize_mapping,
 	  .finish = forget_mapping, .codes = mapping_codes },
 	{ "mapping: use", .prepare = prepare_mapping, .act = use_mapping, .finish = forget_mapping,
