@@ -131,8 +131,8 @@ struct dure_posix_sem_options {
  * dure_posix_sem_open - make a semaphore of a name, or open it
  *
  * It is one of the libc's, which programs with the same libc find by sem_open. flags as in
- * dure_posix_shm_open, without DURE_READ_ONLY. A file that is too small to hold a semaphore is
- * refused.
+ * dure_posix_shm_open, without DURE_READ_ONLY. A file that is no semaphore of this libc and word size
+ * is refused.
  *
  * Returns  0 or DURE_CREATED; -ENOENT -EEXIST -EACCES -EINVAL -ENOSPC -EMFILE -ENOMEM -EBUSY -EIO
  *          -EOPNOTSUPP

@@ -6,7 +6,8 @@
  *          SIGBUS), and its timed wait goes by the wall clock.
  * How      A named semaphore is a file with the libc's sem_t in it. It is made and mapped here, as
  *          the libc does it, under the name that the libc uses, so that both find it.
- * Rules    [PSEM1] a file is mapped only when it holds a whole sem_t
+ * Rules    [PSEM1] a file is mapped only when it is as long as this libc's sem_t: that of 32-bit
+ *                  programs is another
  * Death    making: native/posix.c. A POSIX semaphore knows no holder: what a dead process took
  *          does not come back.
  */
@@ -65,9 +66,9 @@ static int map_file(const struct durei_posix_request *request, int fd, void **re
 	struct durei_file_facts facts = { 0 };
 	int r = durei_file_stat(fd, &facts);
 
-	if (r == 0 && (!facts.is_regular || facts.size_bytes < durei_posix_sem_bytes()))
-		return durei_error(EINVAL, "%s is no semaphore of this libc: it has %" PRIu64 " "
-				   "bytes, not %zu", request->path, facts.size_bytes,
+	if (r == 0 && (!facts.is_regular || facts.size_bytes != durei_posix_sem_bytes()))
+		return durei_error(EINVAL, "%s is no semaphore of this libc and word size: it has %"
+				   PRIu64 " bytes, not %zu", request->path, facts.size_bytes,
 				   durei_posix_sem_bytes());
 	if (r == 0)						/* [PSEM1] */
 		r = durei_map_create(fd, 0, durei_posix_sem_bytes(), DUREI_MAP_SHARED, ret);
