@@ -35,8 +35,8 @@
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/ordered.h>
-#include <dure/queue.h>
 #include <dure/posix.h>
+#include <dure/queue.h>
 #include <dure/ref.h>
 #include <dure/scoped.h>
 #include <dure/segment.h>

@@ -51,7 +51,8 @@ struct dure_mapping_options {
  * dure_mapping_open - map a part of a file, or fresh zeros
  *
  * fd -1 maps anonymous memory. offset is any byte of the file; size_bytes 0 reaches to its end.
- * The descriptor stays the caller's, and may be closed.
+ * The descriptor stays the caller's, and may be closed; the mapping has one of its own, whose
+ * closing ends the process' record locks (fcntl(2), F_SETLK) on the file, as any closing does.
  *
  * Returns  0; -EINVAL (size, address, alignment, flags; beyond the end of the file, without
  *          DURE_MAPPING_EXTEND) -EACCES (the descriptor is not open for it) -EBUSY (FIXED:

@@ -70,7 +70,7 @@ DURE_API int dure_sysv_info(uint32_t kind, int32_t id, struct dure_sysv_info *in
 /*
  * dure_sysv_list - call visit for every object of a kind in the IPC namespace
  *
- * Also for those that the caller may not read. A visit that returns non-zero ends the list.
+ * Since Linux 4.17 also for those that the caller may not read. A visit that returns non-zero ends the list.
  *
  * Returns  0, or what visit returned; -EINVAL -EOPNOTSUPP (a kernel without System V IPC)
  */

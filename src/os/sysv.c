@@ -119,16 +119,25 @@ static int msg_facts(int id, int command, struct durei_ipc_facts *ret)
 	return r;
 }
 
-static int facts(enum durei_ipc_kind kind, int id, bool by_place, struct durei_ipc_facts *ret)
+/* of shmctl, semctl and msgctl: by id; by place in the kernel's table; the same, if readable */
+static const int stat_commands[3][3] = {
+	[DUREI_IPC_SHM] = { IPC_STAT, SHM_STAT_ANY_, SHM_STAT },
+	[DUREI_IPC_SEM] = { IPC_STAT, SEM_STAT_ANY_, SEM_STAT },
+	[DUREI_IPC_MSG] = { IPC_STAT, MSG_STAT_ANY_, MSG_STAT },
+};
+
+enum { BY_ID, BY_PLACE, BY_PLACE_READABLE };
+
+static int facts(enum durei_ipc_kind kind, int id, int how, struct durei_ipc_facts *ret)
 {
 	*ret = (struct durei_ipc_facts){ .id = id };
 	switch (kind) {
 	case DUREI_IPC_SHM:
-		return shm_facts(id, by_place ? SHM_STAT_ANY_ : IPC_STAT, ret);
+		return shm_facts(id, stat_commands[kind][how], ret);
 	case DUREI_IPC_SEM:
-		return sem_facts(id, by_place ? SEM_STAT_ANY_ : IPC_STAT, ret);
+		return sem_facts(id, stat_commands[kind][how], ret);
 	case DUREI_IPC_MSG:
-		return msg_facts(id, by_place ? MSG_STAT_ANY_ : IPC_STAT, ret);
+		return msg_facts(id, stat_commands[kind][how], ret);
 	}
 	return -EINVAL;
 }
@@ -136,7 +145,7 @@ static int facts(enum durei_ipc_kind kind, int id, bool by_place, struct durei_i
 int durei_ipc_stat(enum durei_ipc_kind kind, int32_t id, struct durei_ipc_facts *ret)
 {
 	int fault = durei_fault("ipc_stat");
-	int r = fault ? -fault : facts(kind, id, false, ret);
+	int r = fault ? -fault : facts(kind, id, BY_ID, ret);
 
 	return r < 0 ? r : 0;
 }
@@ -167,7 +176,9 @@ int durei_ipc_visit(enum durei_ipc_kind kind,
 
 	for (int i = 0; r == 0 && i <= last; i++) {
 		struct durei_ipc_facts found;
-		int id = facts(kind, i, true, &found);
+		int id = facts(kind, i, BY_PLACE, &found);
+		if (id == -EINVAL)	/* empty, or a kernel before 4.17 */
+			id = facts(kind, i, BY_PLACE_READABLE, &found);
 		if (id < 0)
 			continue;	/* the place is empty */
 		found.id = id;

@@ -46,7 +46,8 @@ struct durei_ipc_change {
 int durei_ipc_stat(enum durei_ipc_kind kind, int32_t id, struct durei_ipc_facts *ret);
 int durei_ipc_set(enum durei_ipc_kind kind, int32_t id, const struct durei_ipc_change *change);
 int durei_ipc_remove(enum durei_ipc_kind kind, int32_t id);
-/* for each object of the IPC namespace, until visit returns non-zero; also unreadable ones */
+/* for each object of the IPC namespace, until visit returns non-zero; since Linux 4.17
+   also for those that the caller may not read */
 int durei_ipc_visit(enum durei_ipc_kind kind,
 		    int (*visit)(const struct durei_ipc_facts *facts, void *context),
 		    void *context);
