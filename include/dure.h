@@ -27,6 +27,7 @@
 #include <dure/file_lock.h>
 #include <dure/inspect.h>
 #include <dure/map.h>
+#include <dure/mapping.h>
 #include <dure/mutex.h>
 #include <dure/ring.h>
 #include <dure/rwlock.h>
@@ -34,12 +35,14 @@
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/ordered.h>
+#include <dure/posix.h>
 #include <dure/queue.h>
 #include <dure/ref.h>
 #include <dure/scoped.h>
 #include <dure/segment.h>
 #include <dure/string.h>
 #include <dure/seqlock.h>
+#include <dure/sysv.h>
 #include <dure/tx.h>
 #include <dure/vector.h>
 #include <dure/wait.h>

@@ -209,6 +209,19 @@ int durei_file_stat_path(const char *path, struct durei_file_facts *ret)
 	return 0;
 }
 
+int durei_file_stat_target(const char *path, struct durei_file_facts *ret)
+{
+	struct stat st;
+	int fault = durei_fault("stat");
+
+	if (fault)
+		return -fault;
+	if (stat(path, &st) < 0)
+		return -errno;
+	facts_from_stat(&st, ret);
+	return 0;
+}
+
 int durei_file_space(const char *path, struct durei_space *ret)
 {
 	struct statfs fs;

@@ -59,6 +59,8 @@ int durei_file_read_link(const char *path, char *text, size_t text_bytes);
 int durei_file_set_mode(int fd, uint32_t mode);
 int durei_file_stat(int fd, struct durei_file_facts *ret);
 int durei_file_stat_path(const char *path, struct durei_file_facts *ret);
+/* the same of what a symbolic link leads to */
+int durei_file_stat_target(const char *path, struct durei_file_facts *ret);
 int durei_file_space(const char *path, struct durei_space *ret);
 
 /* backs a range with storage, growing the file; -ENOSPC leaves nothing half usable */

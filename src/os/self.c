@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,6 +70,25 @@ uint32_t durei_process_id(void)
 uint32_t durei_user_id(void)
 {
 	return (uint32_t)geteuid();
+}
+
+uint64_t durei_resource_max(enum durei_resource resource)
+{
+	struct rlimit limit;
+	int r = -1;
+
+	switch (resource) {
+	case DUREI_MAX_LOCKED_BYTES:
+		r = getrlimit(RLIMIT_MEMLOCK, &limit);
+		break;
+	case DUREI_MAX_QUEUE_BYTES:
+		r = getrlimit(RLIMIT_MSGQUEUE, &limit);
+		break;
+	case DUREI_MAX_DESCRIPTORS:
+		r = getrlimit(RLIMIT_NOFILE, &limit);
+		break;
+	}
+	return r < 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)limit.rlim_cur;
 }
 
 void durei_process_name(char *name, size_t bytes)

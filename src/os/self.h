@@ -21,6 +21,10 @@ uint64_t durei_ipc_namespace(void);
 uint32_t durei_process_id(void);
 uint32_t durei_user_id(void);
 
+/* limits of this process: getrlimit(2); UINT64_MAX is none */
+enum durei_resource { DUREI_MAX_LOCKED_BYTES, DUREI_MAX_QUEUE_BYTES, DUREI_MAX_DESCRIPTORS };
+uint64_t durei_resource_max(enum durei_resource resource);
+
 /* the command's name, cut to bytes - 1 characters */
 void durei_process_name(char *name, size_t bytes);
 

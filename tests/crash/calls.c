@@ -29,44 +29,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "calls.h"
+
 enum { FAILURES_SHOWN = 5, STOPS_MAX = 5000, SURVIVOR_SECONDS = 20 };
-
-enum verdict {
-	BEFORE,
-	AFTER,
-	WRONG,
-	EITHER,			/* nothing to be seen but that the next user can go on */
-};
-
-struct place {
-	char directory[64];	/* private to the test, in shared memory */
-	char file[80], copy[80];	/* paths in it */
-	struct dure_segment_options options;
-	const char *name;	/* as dure_segment_open takes it */
-	dure_segment *seg;	/* open in the victim, where a case wants it */
-};
-
-struct victim_case {
-	const char *name, *functions;
-	enum dure_backing backing;
-	enum dure_lifetime lifetime;
-	void (*prepare)(struct place *p);	/* in a process of its own, before each kill */
-	void (*enter)(struct place *p);		/* in the victim; may be NULL */
-	void (*run)(struct place *p);
-	enum verdict (*judge)(struct place *p);	/* in a process of its own */
-};
 
 struct tally {
 	unsigned long stops, failures;
 };
 
-static void die(const char *what)
+void die(const char *what)
 {
 	perror(what);
 	exit(99);
 }
 
-static void must(int result, const char *what)
+void must(int result, const char *what)
 {
 	if (result >= 0)
 		return;
@@ -101,7 +78,7 @@ static void make_with(struct place *p, uint64_t value)
 	must(dure_segment_close(seg), "close");
 }
 
-static void prepare_nothing(struct place *p)
+void prepare_nothing(struct place *p)
 {
 	(void)p;
 }
@@ -739,21 +716,31 @@ static bool is_chosen(const char *name, char **names)
 	return false;
 }
 
+static const struct victim_case *case_number(size_t i)
+{
+	size_t own = sizeof cases / sizeof *cases;
+
+	return i < own			      ? &cases[i]
+	       : i < own + native_case_count ? &native_cases[i - own]
+					     : NULL;
+}
+
 static unsigned long run_all(struct place *p, const char *setting, char **names, FILE *json)
 {
+	const struct victim_case *c;
 	struct tally sum = { 0 };
 	const char *separator = "";
 
-	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		if (!is_chosen(cases[i].name, names))
+	for (size_t i = 0; (c = case_number(i)); i++) {
+		if (!is_chosen(c->name, names))
 			continue;
-		struct tally t = run_case(p, &cases[i]);
-		printf("%-24s %5lu stops %3lu failures\n", cases[i].name, t.stops, t.failures);
+		struct tally t = run_case(p, c);
+		printf("%-24s %5lu stops %3lu failures\n", c->name, t.stops, t.failures);
 		fflush(stdout);
 		if (json)
 			fprintf(json, "%s    {\"operation\": \"%s\", \"functions\": \"%s\", "
-				"\"kill_points\": %lu, \"failures\": %lu}", separator, cases[i].name,
-				cases[i].functions, t.stops + 1, t.failures);
+				"\"kill_points\": %lu, \"failures\": %lu}", separator, c->name,
+				c->functions, t.stops + 1, t.failures);
 		separator = ",\n";
 		sum.stops += t.stops + 1;
 		sum.failures += t.failures;

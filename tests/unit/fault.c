@@ -473,7 +473,7 @@ static void run_refusing(const struct scenario *s, const char *directory, enum m
 
 struct refusal {
 	const char *call;
-	int codes[5];
+	int codes[6];
 	bool for_good;			/* may last: a kernel without it, a full disk */
 };
 
@@ -511,6 +511,31 @@ static const struct refusal refusals[] = {
 	{ "robust_list", { EOPNOTSUPP }, true },
 	{ "getrandom", { ENOSYS, EIO }, true },
 	{ "malloc", { ENOMEM }, true },
+	{ "stat", { EACCES, EIO }, true },
+	{ "ipc_stat", { EACCES, EIDRM }, true },
+	{ "ipc_set", { EPERM, EINVAL }, true },
+	{ "ipc_remove", { EPERM }, false },
+	{ "ipc_info", { ENOSYS }, true },
+	{ "shmdt", { EINVAL }, false },
+	{ "shm_lock", { ENOMEM, EPERM }, true },
+	{ "semget", { ENOSPC, ENOMEM, EACCES, EINVAL, ENOSYS }, true },
+	{ "semop", { EACCES, EIDRM, ENOMEM, ENOSPC, E2BIG }, false },
+	{ "semctl", { EACCES, EIDRM }, true },
+	{ "msgget", { ENOSPC, ENOMEM, EACCES, ENOSYS }, true },
+	{ "msgsnd", { EACCES, EIDRM, ENOMEM }, true },
+	{ "msgrcv", { EACCES, EIDRM, ENOSYS }, true },
+	{ "mremap", { ENOMEM, EFAULT }, true },
+	{ "mprotect", { EACCES, ENOMEM }, true },
+	{ "fadvise", { EBADF, ENOSYS }, true },
+	{ "mincore", { ENOMEM, EAGAIN }, true },
+	{ "dup", { EMFILE, EBADF }, true },
+	{ "vm_readv", { EPERM, ENOSYS, ENOMEM }, true },
+	{ "mq_open", { EACCES, EMFILE, ENOSPC, ENOMEM, EINVAL }, true },
+	{ "mq_unlink", { EACCES }, false },
+	{ "mq_getattr", { EBADF }, true },
+	{ "mq_send", { EBADF, ENOMEM, EMSGSIZE }, true },
+	{ "mq_receive", { EBADF, EMSGSIZE }, true },
+	{ "mq_notify", { EBUSY, ENOMEM, EBADF }, true },
 };
 
 static const struct refusal *refusal_of(const char *call)
