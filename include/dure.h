@@ -25,7 +25,9 @@
 #include <dure/error.h>
 #include <dure/event.h>
 #include <dure/file_lock.h>
+#include <dure/host.h>
 #include <dure/inspect.h>
+#include <dure/limit.h>
 #include <dure/map.h>
 #include <dure/mapping.h>
 #include <dure/mutex.h>

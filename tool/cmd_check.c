@@ -19,6 +19,7 @@ const struct command cmd_check = {
 		 "Check every page, block, lock, name and map of a segment.\n\n"
 		 "  -m, --mend     deal with what dead processes have left, then check\n"
 		 "  -J, --json     the findings as JSON\n"
+		 "  -n, --max N    print at most N findings (100; 0: all)\n"
 		 "  -q, --quiet    only the exit status\n"
 		 "  -h, --help     this text\n\n"
 		 "NAME is a plain name, a path (with a '/'), or sysv:ID. A segment in use may be\n"
@@ -28,6 +29,7 @@ const struct command cmd_check = {
 
 struct report {
 	bool is_quiet;
+	uint64_t max, seen;		/* findings to be printed, 0: all */
 	json_t *findings;		/* NULL: text */
 };
 
@@ -36,6 +38,9 @@ static void print_finding(const struct dure_finding *finding, void *context)
 	struct report *report = context;
 	bool damaged = finding->grade == DURE_FINDING_DAMAGED;
 
+	/* one wrong word may make every page look wrong */
+	if (report->max && report->seen++ >= report->max)
+		return;
 	if (report->findings)
 		json_array_append_new(report->findings,
 				      json_pack("{s:s, s:s, s:I, s:s}", "grade",
@@ -54,13 +59,17 @@ static void print_sums(const struct report *report, const struct dure_check *sum
 {
 	static const char *const words[] = { "clean", "mendable", "damaged" };
 
+	if (!report->is_quiet && !report->findings && report->max && report->seen > report->max)
+		printf("... and %" PRIu64 " more findings (--max 0 prints all)\n",
+		       report->seen - report->max);
 	if (report->findings) {
 		json_t *all = json_pack(
-			"{s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:O}", "result", words[result], "mended",
+			"{s:s, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "result", words[result], "mended",
 			mended, "pages", (json_int_t)sums->pages, "blocks", (json_int_t)sums->blocks,
 			"live_blocks", (json_int_t)sums->live_blocks, "live_bytes",
 			(json_int_t)sums->live_bytes, "objects", (json_int_t)sums->objects,
-			"findings", report->findings);
+			"mendable", (json_int_t)sums->mendable, "damaged",
+			(json_int_t)sums->damaged, "findings", report->findings);
 		json_dumpf(all, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(all);
@@ -88,8 +97,7 @@ static int check(const char *name, bool mends, struct report *report)
 		mended = dure_segment_recover(seg);
 	result = mended < 0 ? mended : dure_segment_check(seg, &sums, print_finding, report);
 	if (result < 0) {
-		complain("check", "%s: %s", name, dure_last_error());
-		result = EXIT_TROUBLE;
+		result = complain_segment("check", name);
 	} else {
 		print_sums(report, &sums, mended, result);
 		if (result == 0 && mended)
@@ -103,13 +111,15 @@ static int run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "mend", no_argument, NULL, 'm' },  { "json", no_argument, NULL, 'J' },
-		{ "quiet", no_argument, NULL, 'q' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		{ "quiet", no_argument, NULL, 'q' }, { "max", required_argument, NULL, 'n' },
+		{ "help", no_argument, NULL, 'h' },  { 0 },
 	};
-	struct report report = { 0 };
+	struct report report = { .max = 100 };
 	bool mends = false;
+	char *end;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "mJqh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "mJqn:h", options, NULL)) != -1)
 		switch (c) {
 		case 'm':
 			mends = true;
@@ -120,6 +130,11 @@ static int run(int argc, char **argv)
 			break;
 		case 'q':
 			report.is_quiet = true;
+			break;
+		case 'n':
+			report.max = strtoull(optarg, &end, 10);
+			if (!*optarg || *end)
+				return print_usage(&cmd_check, stderr);
 			break;
 		case 'h':
 			return print_usage(&cmd_check, stdout);

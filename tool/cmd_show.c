@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host.h"
 #include "table.h"
 #include "tool.h"
 
@@ -26,7 +27,8 @@ const struct command cmd_show = {
 		 "  -c, --classes    also the heap's block sizes\n"
 		 "  -n, --max N      at most N objects (100; 0: all)\n"
 		 "  -h, --help       this text\n\n"
-		 "NAME is a plain name, a path (with a '/'), or sysv:ID.\n",
+		 "NAME is a plain name, a path (with a '/'), or sysv:ID.\n"
+		 "Exit status: 0 shown, 2 trouble, or the heap is damaged.\n",
 };
 
 /* -- gathering --------------------------------------------------------------------------- */
@@ -34,15 +36,6 @@ const struct command cmd_show = {
 static json_int_t number(uint64_t n)
 {
 	return (json_int_t)n;
-}
-
-/* names may be any bytes: what is no UTF-8 is shown escaped */
-static json_t *text_value(const char *text)
-{
-	char shown[1100];
-	json_t *value = json_string(text);
-
-	return value ? value : json_string(harmless(text, shown, sizeof shown));
 }
 
 static json_t *gather_segment(dure_segment *seg)
@@ -191,23 +184,23 @@ static void heading(const char *text)
 
 static void draw_segment(const json_t *s)
 {
-	char size[16], max[16], age[16], name[300];
+	char size[16], max[16], page[16], age[16], name[300];
 
 	printf("%s%s%s: %s, %s lifetime, mode %04o, made %s ago\n", color_on(stdout, COLOR_BOLD),
 	       harmless(get_text(s, "name"), name, sizeof name), color_off(stdout),
 	       get_text(s, "backing"), get_text(s, "lifetime"), (unsigned)get(s, "mode"),
 	       human_age(get(s, "created_ns"), age, sizeof age));
-	printf("room for %s (at most %s), pages of %" PRIu64 " KiB, %" PRIu64 " of %" PRIu64
+	printf("room for %s (at most %s), pages of %s, %" PRIu64 " of %" PRIu64
 	       " processes, %" PRIu64 " of %" PRIu64 " threads\n",
 	       human_bytes(get(s, "size_bytes"), size, sizeof size),
-	       human_bytes(get(s, "max_bytes"), max, sizeof max), get(s, "page_bytes") >> 10,
+	       human_bytes(get(s, "max_bytes"), max, sizeof max), human_bytes(get(s, "page_bytes"), page, sizeof page),
 	       get(s, "processes"), get(s, "processes_max"), get(s, "threads"),
 	       get(s, "threads_max"));
 }
 
 static const struct column participant_columns[] = {
 	{ "PLACE", "", 5, COLUMN_NUMBER, true },   { "PID", "", 7, COLUMN_NUMBER, true },
-	{ "COMMAND", "", 15, COLUMN_TEXT, true },  { "USER", "", 6, COLUMN_NUMBER, true },
+	{ "COMMAND", "", 15, COLUMN_TEXT, true },  { "USER", "", 6, COLUMN_TEXT, true },
 	{ "STATE", "", 6, COLUMN_TEXT, true },	   { "SINCE", "", 6, COLUMN_TEXT, true },
 	{ "NAMESPACE", "", 10, COLUMN_NUMBER, true },
 };
@@ -228,7 +221,7 @@ static void draw_participants(const json_t *list)
 		table_number(&t, line, 0, get(p, "place"));
 		table_number(&t, line, 1, get(p, "process"));
 		table_text(&t, line, 2, get_text(p, "name"));
-		table_number(&t, line, 3, get(p, "user"));
+		table_text(&t, line, 3, user_name((uint32_t)get(p, "user")));
 		table_text(&t, line, 4, json_is_true(json_object_get(p, "alive")) ? "alive" : "dead");
 		table_text(&t, line, 5, human_age(get(p, "attached_ns"), age, sizeof age));
 		table_number(&t, line, 6, get(p, "pid_namespace"));
@@ -406,6 +399,7 @@ static void draw(const json_t *all, bool with_classes)
 static int show(const char *name, bool is_json, bool with_classes, uint64_t max_objects)
 {
 	dure_segment *seg;
+	bool is_damaged;
 	json_t *all;
 
 	if (open_segment("show", name, DURE_OPEN | DURE_READ_ONLY, &seg) < 0)
@@ -420,8 +414,9 @@ static int show(const char *name, bool is_json, bool with_classes, uint64_t max_
 	} else {
 		draw(all, with_classes);
 	}
+	is_damaged = json_object_get(json_object_get(all, "heap"), "error") != NULL;
 	json_decref(all);
-	return EXIT_FINE;
+	return is_damaged ? EXIT_TROUBLE : EXIT_FINE;
 }
 
 static int run(int argc, char **argv)

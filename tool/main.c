@@ -9,7 +9,8 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
-	&cmd_ls, &cmd_show, &cmd_check, &cmd_rm, &cmd_demo,
+	&cmd_ls,     &cmd_who,	&cmd_doctor, &cmd_explain, &cmd_limits, &cmd_reap,
+	&cmd_undo,   &cmd_rm,	&cmd_show,   &cmd_check,   &cmd_demo,
 };
 
 static int help(FILE *stream)

@@ -12,11 +12,12 @@
 
 #include "tool.h"
 
-static int find_column(const struct table *table, const char *name, size_t bytes)
+int table_find_column(const struct column *columns, unsigned column_count, const char *name,
+		      size_t bytes)
 {
-	for (unsigned i = 0; i < table->column_count; i++)
-		if (strlen(table->columns[i].name) == bytes &&
-		    strncasecmp(table->columns[i].name, name, bytes) == 0)
+	for (unsigned i = 0; i < column_count; i++)
+		if (strlen(columns[i].name) == bytes &&
+		    strncasecmp(columns[i].name, name, bytes) == 0)
 			return (int)i;
 	return -1;
 }
@@ -24,9 +25,10 @@ static int find_column(const struct table *table, const char *name, size_t bytes
 static bool add_column(struct table *table, unsigned i, int position)
 {
 	const struct column *c = &table->columns[i];
-	bool is_number = c->kind == COLUMN_NUMBER || (c->kind == COLUMN_BYTES);
+	bool is_number = c->kind != COLUMN_TEXT;
 	struct libscols_column *column = scols_table_new_column(
-		table->scols, c->name, c->width_hint, is_number ? SCOLS_FL_RIGHT : 0);
+		table->scols, c->name, c->width_hint,
+		is_number ? SCOLS_FL_RIGHT : table->is_tree && position == 0 ? SCOLS_FL_TREE : 0);
 
 	if (!column)
 		return false;
@@ -41,7 +43,7 @@ static bool add_chosen(struct table *table, const char *names)
 
 	while (*names) {
 		size_t bytes = strcspn(names, ",");
-		int i = find_column(table, names, bytes);
+		int i = table_find_column(table->columns, table->column_count, names, bytes);
 		if (i < 0 || table->shown[i] >= 0 || !add_column(table, (unsigned)i, position++))
 			return false;
 		names += bytes + (names[bytes] == ',');
@@ -66,7 +68,7 @@ bool table_begin(struct table *table, const char *name, const struct column *col
 	scols_init_debug(0);
 	*table = (struct table){ .scols = scols_new_table(), .columns = columns,
 				 .column_count = column_count, .is_json = options->is_json,
-				 .in_bytes = options->in_bytes };
+				 .in_bytes = options->in_bytes, .is_tree = options->is_tree };
 	if (!table->scols)
 		return false;
 	for (unsigned i = 0; i < sizeof table->shown / sizeof *table->shown; i++)
@@ -83,7 +85,12 @@ bool table_begin(struct table *table, const char *name, const struct column *col
 
 struct libscols_line *table_row(struct table *table)
 {
-	struct libscols_line *line = scols_table_new_line(table->scols, NULL);
+	return table_row_below(table, NULL);
+}
+
+struct libscols_line *table_row_below(struct table *table, struct libscols_line *parent)
+{
+	struct libscols_line *line = scols_table_new_line(table->scols, parent);
 
 	if (!line) {
 		fputs("dure: out of memory\n", stderr);
@@ -132,7 +139,7 @@ void table_end(struct table *table)
 
 void table_list_columns(const struct column *columns, unsigned column_count)
 {
-	fputs("\nColumns:\n", stdout);
+	fputs("Columns:\n", stdout);
 	for (unsigned i = 0; i < column_count; i++)
 		printf("  %-10s %s\n", columns[i].name, columns[i].help);
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum column_kind { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_BYTES };
+enum column_kind { COLUMN_TEXT, COLUMN_NUMBER, COLUMN_BYTES, COLUMN_SECONDS };
 
 struct column {
 	const char *name;		/* as in --output; lower case in JSON */
@@ -23,19 +23,21 @@ struct table {
 	struct libscols_table *scols;
 	const struct column *columns;
 	unsigned column_count;
-	int shown[32];			/* position of column i, -1: not shown */
-	bool is_json, in_bytes;
+	int shown[40];			/* position of column i, -1: not shown */
+	bool is_json, in_bytes, is_tree;
 };
 
 struct table_options {
 	const char *output;		/* comma-separated names, or NULL */
 	bool is_json, in_bytes, no_headings;
+	bool is_tree;			/* rows have rows below them: drawn in the first column */
 };
 
 /* name is the array's in JSON. False: an unknown column in options->output, or no memory */
 bool table_begin(struct table *table, const char *name, const struct column *columns,
 		 unsigned column_count, const struct table_options *options);
 struct libscols_line *table_row(struct table *table);
+struct libscols_line *table_row_below(struct table *table, struct libscols_line *parent);
 void table_text(struct table *table, struct libscols_line *line, unsigned column,
 		const char *text);
 void table_number(struct table *table, struct libscols_line *line, unsigned column,
@@ -44,6 +46,10 @@ void table_bytes(struct table *table, struct libscols_line *line, unsigned colum
 		 uint64_t bytes);
 /* prints it on standard output, and frees it */
 void table_end(struct table *table);
+
+/* by its name, in any case; -1: there is none */
+int table_find_column(const struct column *columns, unsigned column_count, const char *name,
+		      size_t bytes);
 
 /* the lines of --help that list the columns */
 void table_list_columns(const struct column *columns, unsigned column_count);

@@ -23,6 +23,14 @@ int complain(const char *command, const char *format, ...)
 	return EXIT_TROUBLE;
 }
 
+int complain_segment(const char *command, const char *name)
+{
+	const char *sentence = dure_last_error();
+
+	return strstr(sentence, name) && *name ? complain(command, "%s", sentence)
+					       : complain(command, "%s: %s", name, sentence);
+}
+
 int print_usage(const struct command *command, FILE *stream)
 {
 	fputs(command->usage, stream);
@@ -65,11 +73,8 @@ char *human_bytes(uint64_t bytes, char *text, size_t text_bytes)
 	return text;
 }
 
-char *human_age(uint64_t wall_ns, char *text, size_t text_bytes)
+char *human_seconds(uint64_t s, char *text, size_t text_bytes)
 {
-	uint64_t now = (uint64_t)time(NULL), then = wall_ns / 1000000000u;
-	uint64_t s = now > then ? now - then : 0;
-
 	if (s >= 86400)
 		snprintf(text, text_bytes, "%" PRIu64 "d", s / 86400);
 	else if (s >= 3600)
@@ -81,16 +86,70 @@ char *human_age(uint64_t wall_ns, char *text, size_t text_bytes)
 	return text;
 }
 
+char *human_age(uint64_t wall_ns, char *text, size_t text_bytes)
+{
+	uint64_t now = (uint64_t)time(NULL), then = wall_ns / 1000000000u;
+
+	return human_seconds(now > then ? now - then : 0, text, text_bytes);
+}
+
+json_t *text_value(const char *text)
+{
+	char shown[4 * 1100];
+	json_t *value = json_string(text);
+
+	return or_exit(value ? value : json_string(harmless(text, shown, sizeof shown)));
+}
+
+void *or_exit(void *allocated)
+{
+	if (allocated)
+		return allocated;
+	fputs("dure: out of memory\n", stderr);
+	exit(EXIT_TROUBLE);
+}
+
+/* how many bytes the character at text has, and which it is; 0: it is no UTF-8 */
+static unsigned read_character(const unsigned char *text, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned bytes = *text < 0x80 ? 1 : *text >> 5 == 6 ? 2 : *text >> 4 == 14 ? 3
+			 : *text >> 3 == 30 ? 4 : 0;
+	uint32_t character = bytes == 1 ? *text : *text & (0x7fu >> bytes);
+
+	for (unsigned i = 1; i < bytes; i++) {
+		if (text[i] >> 6 != 2)
+			return 0;
+		character = character << 6 | (text[i] & 0x3f);
+	}
+	*ret = character;
+	return bytes && character >= least[bytes] && character < 0x110000 &&
+			       (character < 0xd800 || character > 0xdfff)
+		       ? bytes
+		       : 0;
+}
+
+/* what a terminal would obey, or what would turn the text around */
+static bool is_harmful(uint32_t c)
+{
+	return c < 32 || (c >= 127 && c < 160) || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
 char *harmless(const char *from, char *text, size_t text_bytes)
 {
 	size_t used = 0;
+	uint32_t character;
 
-	for (; *from && used + 5 < text_bytes; from++) {
-		unsigned char c = (unsigned char)*from;
-		if (c >= 32 && c != 127 && !(c >= 128 && c < 160))
-			text[used++] = (char)c;
-		else
-			used += (size_t)snprintf(text + used, text_bytes - used, "\\x%02x", c);
+	while (*from && used + 20 < text_bytes) {
+		const unsigned char *at = (const unsigned char *)from;
+		unsigned bytes = read_character(at, &character), shown = bytes ? bytes : 1;
+		for (unsigned i = 0; i < shown; i++)
+			if (bytes && !is_harmful(character))
+				text[used++] = from[i];
+			else
+				used += (size_t)snprintf(text + used, text_bytes - used, "\\x%02x", at[i]);
+		from += shown;
 	}
 	text[used] = '\0';
 	return text;
@@ -139,10 +198,9 @@ const char *segment_by_name(const char *name, struct dure_segment_options *optio
 int open_segment(const char *command, const char *name, uint32_t flags, dure_segment **ret)
 {
 	struct dure_segment_options options;
-	char shown[256];
 	int r = dure_segment_open(segment_by_name(name, &options), flags, &options, ret);
 
 	if (r < 0)
-		complain(command, "%s: %s", harmless(name, shown, sizeof shown), dure_last_error());
+		complain_segment(command, name);
 	return r;
 }

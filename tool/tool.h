@@ -9,6 +9,7 @@
 #define TOOL_TOOL_H
 
 #include <dure.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -26,10 +27,14 @@ struct command {
 	const char *usage;	/* dure NAME --help: at most one screen */
 };
 
-extern const struct command cmd_check, cmd_demo, cmd_ls, cmd_rm, cmd_show;
+extern const struct command cmd_check, cmd_demo, cmd_doctor, cmd_explain, cmd_limits, cmd_ls,
+	cmd_reap, cmd_rm, cmd_show, cmd_undo, cmd_who;
 
 /* "dure: COMMAND: " and the sentence, on stderr; returns EXIT_TROUBLE */
 int complain(const char *command, const char *format, ...) DURE_FORMAT(2, 3);
+
+/* the library's last sentence; with the name in front, unless it has that already */
+int complain_segment(const char *command, const char *name);
 
 /* prints a command's usage on the given stream; returns the status that goes with it */
 int print_usage(const struct command *command, FILE *stream);
@@ -41,10 +46,18 @@ const char *color_off(FILE *stream);
 
 /* 1.5M, 3K, 0; into a caller's buffer, which is returned */
 char *human_bytes(uint64_t bytes, char *text, size_t text_bytes);
-/* 3d, 2h, 15m, 4s since then */
+/* 3d, 2h, 15m, 4s */
+char *human_seconds(uint64_t seconds, char *text, size_t text_bytes);
+/* the same, since then */
 char *human_age(uint64_t wall_ns, char *text, size_t text_bytes);
 /* text with control characters and escape sequences made harmless */
 char *harmless(const char *from, char *text, size_t text_bytes);
+
+/* as a JSON string: what is no UTF-8 is shown escaped */
+json_t *text_value(const char *text);
+
+/* what an allocation returned; ends the program when there is no memory */
+void *or_exit(void *allocated);
 
 const char *backing_name(uint32_t backing);
 const char *lifetime_name(uint32_t lifetime);

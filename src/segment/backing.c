@@ -92,7 +92,8 @@ bool durei_is_in_use(int fd)
 
 int durei_path_error(const struct durei_request *request, const char *verb, int code)
 {
-	const char *path = request->path;
+	/* a file segment's name is its path, which need not be said twice */
+	const char *path = strcmp(request->name, request->path) == 0 ? "it" : request->path;
 
 	switch (code) {
 	case ENOENT:
@@ -117,7 +118,7 @@ int durei_path_error(const struct durei_request *request, const char *verb, int 
 				   verb, request->name);
 	default:
 		return durei_error(code == EIO ? EIO : EOPNOTSUPP, "cannot %s segment %s at %s: %s",
-				   verb, request->name, path, strerror(code));
+				   verb, request->name, request->path, strerror(code));
 	}
 }
 

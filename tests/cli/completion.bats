@@ -17,8 +17,8 @@ complete_line() {
 
 @test "commands" {
 	run -0 complete_line ""
-	has ls show check rm demo --help --version
-	run -0 complete_line s
+	has ls who doctor explain limits reap undo rm show check demo --help --version
+	run -0 complete_line sh
 	[ "$output" = show ]
 	# exactly those of dure --help
 	[ "$(complete_line "" | grep -v '^-' | sort)" = \
@@ -26,16 +26,33 @@ complete_line() {
 }
 
 @test "options are those of --help" {
-	for command in ls show check rm demo; do
+	for command in ls who doctor explain limits reap undo rm show check demo; do
+		# reap has two options in some lines
 		[ "$(complete_line "$command" -- | sort)" = \
-			"$("$DURE" "$command" --help | grep -oE '^ +-[a-zA-Z], --[a-z-]+' |
+			"$("$DURE" "$command" --help | grep -oE '(^ +| {2,})-[a-zA-Z], --[a-z-]+' |
 				grep -oE -- '--[a-z-]+' | sort)" ]
 	done
 }
 
 @test "columns are those of --help" {
 	[ "$(complete_line ls --output "" | sort)" = \
-		"$("$DURE" ls --help | sed -n '/^Columns:/,$s/^  \([A-Z]*\) .*/\1/p' | sort)" ]
+		"$("$DURE" ls --columns | sed -n '/^Columns:/,$s/^  \([A-Z]*\) .*/\1/p' | sort)" ]
+}
+
+@test "columns one after the other, kinds, grades, profiles" {
+	run -0 complete_line ls --output NAME,SI
+	[ "$output" = NAME,SIZE ]
+	run -0 complete_line limits --output PER
+	[ "$output" = PERCENT ]
+	run -0 complete_line ls --kind posix-s
+	has posix-shm posix-sem
+	run -0 complete_line reap --grade l
+	[ "$output" = likely ]
+	# each profile that is offered is one, and all are
+	for profile in $(complete_line reap --profile ""); do
+		run "$DURE" reap --profile "$profile"
+		[ "$status" -le 1 ]
+	done
 }
 
 @test "segments" {

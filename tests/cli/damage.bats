@@ -71,7 +71,9 @@ sentence() {
 		[ "$status" = 2 ]
 		[ -z "$output" ]
 		run timeout 10 "$DURE" show "$T/seg"
-		[ "$status" -le 2 ]
+		[ "$status" = 0 ] || [ "$status" = 2 ]
+		run timeout 10 "$DURE" check --max 1 "$T/seg"
+		[ "$(printf '%s\n' "$output" | grep -c '^damaged ')" -le 1 ]
 	done
 	[ "$found" = yes ]
 	[ "$size" -gt 22288 ]
@@ -108,4 +110,17 @@ sentence() {
 			}
 		done
 	done
+}
+
+@test "a damaged heap: show is 2, and says so; check prints only so many findings" {
+	make left "$N"
+	cp "/dev/shm/dure.$N" "$T/seg"
+	for offset in $(seq 22272 8 24000); do flip "$T/seg" "$offset"; done
+	run -2 timeout 10 "$DURE" show "$T/seg"
+	holds Heap
+	run -2 timeout 10 "$DURE" check "$T/seg"
+	[ "$(printf '%s\n' "$output" | grep -c '^damaged ')" = 100 ]
+	holds "more findings"
+	run -2 timeout 10 "$DURE" check --max 0 "$T/seg"
+	[ "$(printf '%s\n' "$output" | grep -c '^damaged ')" -gt 100 ]
 }

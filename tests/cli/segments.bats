@@ -16,13 +16,14 @@ load setup
 
 @test "ls --json is JSON, with numbers where numbers are" {
 	make posix "$N"
-	run -0 "$DURE" ls --json
-	printf '%s' "$output" | jq -e --arg n "$N" '.segments[] | select(.name == $n) |
+	run --separate-stderr -0 "$DURE" ls --json
+	printf '%s' "$output" | jq -e --arg n "$N" '.objects[] | select(.name == $n) |
 		.size == 4194304 and .alive == 1 and .dead == 0 and .objects == 5 and .used > 0 and
-		.state == "ok" and .lifetime == "kernel" and .path == "/dev/shm/dure.\($n)"'
+		.state == "ok" and .lifetime == "kernel" and .path == "/dev/shm/dure.\($n)" and
+		.kind == "segment" and .resident > 0'
 	run -0 "$DURE" ls --json --output name,alive
 	printf '%s' "$output" | jq -e --arg n "$N" \
-		'.segments[] | select(.name == $n) | keys == ["alive", "name"]'
+		'.objects[] | select(.name == $n) | keys == ["alive", "name"]'
 }
 
 @test "ls of a directory with nothing of ours in it" {
@@ -30,7 +31,7 @@ load setup
 	run -0 "$DURE" ls "$T"
 	[[ $output != *other* ]]
 	run -0 "$DURE" ls --json "$T"
-	printf '%s' "$output" | jq -e '.segments | type == "array"'
+	printf '%s' "$output" | jq -e '.objects | type == "array"'
 }
 
 @test "a process-lifetime segment is gone with its user" {
@@ -55,7 +56,7 @@ load setup
 	key=$((0x64600000 + $$ % 65536))
 	make sysv "$key"
 	id=$("$DURE" ls --json | jq -r --argjson p "$pid" \
-		'.segments[] | select(.name | startswith("sysv:")) | .name' | while read -r name; do
+		'.objects[] | select(.kind == "segment" and (.name | startswith("sysv:"))) | .name' | while read -r name; do
 		"$DURE" show --json "$name" | jq -e --argjson p "$pid" \
 			'.participants[] | select(.process == $p)' >/dev/null && echo "$name"
 	done)
@@ -84,7 +85,7 @@ load setup
 	make posix "$N"
 	run -0 "$DURE" show "$N"
 	holds "$N: posix, kernel lifetime, mode 0600" Processes Threads Objects Heap "struct shop"
-	printf '%s\n' "$output" | grep -qE "^ +[0-9]+ +$pid maker +[0-9]+ alive"
+	printf '%s\n' "$output" | grep -qE "^ +[0-9]+ +$pid maker +[a-z_][a-z0-9_-]* +alive"
 	printf '%s\n' "$output" | grep -qE "^points +named +struct point +1000 +16K"
 	run -0 "$DURE" show --max 2 "$N"
 	holds "... and 3 more"
@@ -180,6 +181,25 @@ load setup
 	run -1 "$DURE" check --mend "$N"
 	run -0 "$DURE" ls -n -o NAME,ALIVE,DEAD,STATE
 	has "$N 1 0 ok"
+}
+
+@test "rm of a name whose memory is gone removes the name, and that is fine" {
+	make process "$N"
+	kill -KILL "$maker"
+	wait "$maker" || true
+	run -0 "$DURE" ls -n -k segment -o NAME,STATE
+	has "$N stale"
+	run -0 "$DURE" rm "$N"
+	[ -z "$output" ]
+	[ ! -L "/dev/shm/dure.$N" ]
+	run -2 "$DURE" rm "$N"
+}
+
+@test "errors name a path once" {
+	run -2 "$DURE" show "$T/nosuch"
+	[ "$(printf '%s' "$output" | grep -o "$T/nosuch" | wc -l)" = 1 ]
+	run -2 "$DURE" rm "$N-nosuch"
+	[ "$(printf '%s' "$output" | grep -o -- "/dev/shm/dure.$N-nosuch" | wc -l)" = 1 ]
 }
 
 @test "looking changes nothing" {

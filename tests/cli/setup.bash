@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # setup.bash - what the tests of the command share: segments of their own, gone afterwards
 #
-# DURE and MAKER are the programs (tests/cli/meson.build). Names begin with $N.
+# DURE, MAKER and USER_OF are the programs (tests/cli/meson.build). Names begin with $N.
 
 bats_require_minimum_version 1.5.0
 
@@ -29,9 +29,21 @@ teardown() {
 	if [ -n "$key" ] && ipcrm -M "$key" 2>/dev/null; then
 		rm -f /dev/shm/dure.sysv.*."key-$(printf %08x "$key")"
 	fi
+	[ -z "${ALONE-}" ] || clear_namespace
 	rm -rf "$T"
 	# nothing is left behind
 	[ -z "$(ls /dev/shm | grep -F "dure.$N")" ]
+}
+
+# all that is in a namespace of our own (tests/cli/alone)
+clear_namespace() {
+	ipcrm --all
+	mkdir "$T/queues"
+	if mount -t mqueue none "$T/queues"; then
+		find "$T/queues" -type f -delete
+		umount "$T/queues"
+	fi
+	find /dev/shm -mindepth 1 -delete
 }
 
 # make KIND NAME: a segment, and somebody in it; $pid is who "maker" names, $maker who stays
@@ -52,6 +64,27 @@ leave() {
 	exec {input}>&-
 	wait "$maker"
 	makers=${makers% "$maker"}
+}
+
+# use KIND ARGUMENT...: somebody who uses an object of the kernel's own, and stays; $a and $b are
+# what it says after "ready", $user is its pid
+use() {
+	local word
+	rm -f "$T/in.user" "$T/out.user"
+	mkfifo "$T/in.user" "$T/out.user"
+	"$USER_OF" "$@" <"$T/in.user" >"$T/out.user" 3>&- &
+	user=$!
+	makers="$makers $user"
+	exec {input}>"$T/in.user" {said}<"$T/out.user"
+	read -r -t 20 word a b <&"$said"
+	[ "$word" = ready ]
+}
+
+# left KIND ARGUMENT...: the same, but nobody stays
+left() {
+	local word
+	read -r word a b < <("$USER_OF" "$@" left 3>&-)
+	[ "$word" = ready ]
 }
 
 # a file segment at $T/$1, with nobody in it

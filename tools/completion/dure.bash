@@ -1,21 +1,51 @@
 # SPDX-License-Identifier: MIT
 # dure.bash - completion of the dure command for bash
 #
-# Commands and options come from here, segments from dure itself. tests/cli/completion.bats compares
-# the options with what each command's --help says.
+# Commands and options come from here, segments, objects and runs from dure itself.
+# tests/cli/completion.bats compares the options with what each command's --help says.
 
 _dure_segments() {
-	"${COMP_WORDS[0]}" ls --noheadings --output NAME 2>/dev/null
+	"${COMP_WORDS[0]}" ls --kind segment --noheadings --output NAME 2>/dev/null
+}
+
+_dure_objects() {
+	"${COMP_WORDS[0]}" ls --local --noheadings --output OBJECT --filter "kind != segment" 2>/dev/null
+}
+
+# COLUMN,COLUMN,...: the last one is completed
+_dure_columns() {
+	local before=
+	case $1 in
+	*,*) before=${1%,*}, ;;
+	esac
+	COMPREPLY=($(compgen -P "$before" -W "$("${COMP_WORDS[0]}" $2 2>/dev/null |
+		sed -n '/^Columns:/,$s/^  \([A-Z]*\) .*/\1/p')" -- "${1##*,}"))
 }
 
 # The word after an option that wants one.
 _dure_argument() {
 	case $1 in
-	-o | --output)
-		COMPREPLY=($(compgen -W "NAME BACKING LIFETIME SIZE USED ALIVE DEAD MODE AGE OBJECTS
-			STATE PATH" -- "$2"))
+	-o | --output | -s | --sort)
+		case $3 in
+		limits) _dure_columns "$2" "limits --help" ;;
+		*) _dure_columns "$2" "ls --columns" ;;
+		esac
 		;;
-	--max | --workers | --kill-every | --seconds) ;;	# numbers
+	-k | --kind)
+		COMPREPLY=($(compgen -W "shm sem msg mq queue sysv posix sysv-shm sysv-sem sysv-msg
+			posix-shm posix-sem posix-mq memfd deleted anonymous huge lock segment" -- "$2"))
+		;;
+	-u | --user) COMPREPLY=($(compgen -u -- "$2")) ;;
+	-g | --grade) COMPREPLY=($(compgen -W "unused likely certain" -- "$2")) ;;
+	--profile)
+		COMPREPLY=($(compgen -W "apache postgres openmpi nccl vllm fastdds python" -- "$2"))
+		;;
+	-S | --set)
+		COMPREPLY=($(compgen -S = -W "$("${COMP_WORDS[0]}" limits -n -o LIMIT -f "path =~ sysctl or path =~ /proc/sys" \
+			2>/dev/null)" -- "$2"))
+		;;
+	-j | --journal) COMPREPLY=($(compgen -d -- "$2")) ;;
+	--max | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
 	*) return 1 ;;
 	esac
 }
@@ -26,22 +56,33 @@ _dure() {
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "ls show check rm demo --help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show check demo
+			--help --version" -- "$word"))
 		return
 	fi
-	_dure_argument "$previous" "$word" && return
+	_dure_argument "$previous" "$word" "$command" && return
 	case $command in
-	ls) options="--bytes --json --noheadings --output --help" ;;
+	ls) options="--kind --filter --sort --output --columns --tree --processes --verbose --local
+		--bytes --json --noheadings --help" ;;
+	who | doctor | explain) options="--json --help" ;;
+	limits) options="--pid --set --filter --output --json --noheadings --help" ;;
+	reap) options="--kind --user --key --name --filter --age --profile --grade --all --yes --journal
+		--no-undo --bytes --quiet --json --help" ;;
+	undo) options="--list --journal --quiet --help" ;;
+	rm) options="--force --journal --no-undo --help" ;;
 	show) options="--json --classes --max --help" ;;
-	check) options="--mend --json --quiet --help" ;;
-	rm) options="--force --help" ;;
+	check) options="--mend --json --max --quiet --help" ;;
 	demo) options="--workers --kill-every --seconds --quiet --help" ;;
 	*) return ;;
 	esac
 	case $command/$word in
 	*/-*) COMPREPLY=($(compgen -W "$options" -- "$word")) ;;
 	ls/*) COMPREPLY=($(compgen -d -- "$word")) ;;
+	undo/*) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" undo --list 2>/dev/null | cut -d' ' -f1)" \
+		-- "$word")) ;;
+	limits/* | doctor/* | explain/* | reap/*) ;;
 	demo/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
+	who/* | rm/*) COMPREPLY=($(compgen -W "$(_dure_segments) $(_dure_objects)" -- "$word")) ;;
 	*) COMPREPLY=($(compgen -W "$(_dure_segments)" -- "$word")) ;;
 	esac
 }

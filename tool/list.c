@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * list.c - rows of typed cells, to be filtered, sorted, and then printed
+ */
+#include "list.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+void list_begin(struct list *list, const struct column *columns, unsigned column_count)
+{
+	*list = (struct list){ .columns = columns, .column_count = column_count };
+}
+
+static struct row *new_row(struct row ***rows, size_t *count, size_t *room)
+{
+	if (*count == *room) {
+		*room = *room ? 2 * *room : 64;
+		*rows = or_exit(realloc(*rows, *room * sizeof **rows));
+	}
+	struct row *row = or_exit(calloc(1, sizeof *row));
+	row->order = *count;
+	(*rows)[(*count)++] = row;
+	return row;
+}
+
+struct row *list_add(struct list *list)
+{
+	return new_row(&list->rows, &list->count, &list->room);
+}
+
+struct row *list_add_below(struct row *parent)
+{
+	return new_row(&parent->below, &parent->below_count, &parent->below_room);
+}
+
+void list_drop(struct row *row)
+{
+	for (size_t i = 0; i < row->below_count; i++)
+		list_drop(row->below[i]);
+	for (unsigned i = 0; i < LIST_COLUMNS_MAX; i++)
+		free(row->cells[i].text);
+	free(row->below);
+	free(row);
+}
+
+void list_end(struct list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		list_drop(list->rows[i]);
+	free(list->rows);
+	*list = (struct list){ 0 };
+}
+
+void row_text(struct row *row, unsigned column, const char *text)
+{
+	free(row->cells[column].text);
+	row->cells[column].text = or_exit(strdup(text));
+	row->cells[column].is_set = true;
+}
+
+void row_number(struct row *row, unsigned column, uint64_t number)
+{
+	row->cells[column].number = number;
+	row->cells[column].is_set = true;
+}
+
+bool list_filter(struct list *list, const char *command, const char *expression)
+{
+	struct filter *filter =
+		filter_read(command, expression, list->columns, list->column_count);
+	size_t kept = 0;
+
+	if (!filter)
+		return false;
+	for (size_t i = 0; i < list->count; i++)
+		if (filter_holds(filter, list->rows[i]->cells))
+			list->rows[kept++] = list->rows[i];
+		else
+			list_drop(list->rows[i]);
+	list->count = kept;
+	filter_free(filter);
+	return true;
+}
+
+/* -- sorting ----------------------------------------------------------------------------- */
+
+struct sorting {
+	unsigned columns[8];
+	bool is_downwards[8], is_text[8];
+	unsigned count;
+};
+
+/* digits count as numbers: psm_9 before psm_10 */
+static int compare_texts(const char *a, const char *b)
+{
+	return strverscmp(a ? a : "", b ? b : "");
+}
+
+static int compare_rows(const void *a, const void *b, void *context)
+{
+	const struct row *x = *(struct row *const *)a, *y = *(struct row *const *)b;
+	const struct sorting *sorting = context;
+
+	for (unsigned i = 0; i < sorting->count; i++) {
+		const struct cell *c = &x->cells[sorting->columns[i]];
+		const struct cell *d = &y->cells[sorting->columns[i]];
+		int r = sorting->is_text[i] ? compare_texts(c->text, d->text)
+			: c->number != d->number ? (c->number < d->number ? -1 : 1)
+						 : 0;
+		if (r)
+			return sorting->is_downwards[i] ? -r : r;
+	}
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+bool list_sort(struct list *list, const char *command, const char *names)
+{
+	struct sorting sorting = { .count = 0 };
+
+	while (*names) {
+		bool is_downwards = *names == '-';
+		const char *name = names + is_downwards;
+		size_t bytes = strcspn(name, ",");
+		int column = table_find_column(list->columns, list->column_count, name, bytes);
+		if (column < 0 || sorting.count == 8) {
+			complain(command, "--sort: there is no column \"%.*s\" (--help lists them)",
+				 (int)bytes, name);
+			return false;
+		}
+		sorting.columns[sorting.count] = (unsigned)column;
+		sorting.is_text[sorting.count] = list->columns[column].kind == COLUMN_TEXT;
+		sorting.is_downwards[sorting.count++] = is_downwards;
+		names = name + bytes + (name[bytes] == ',');
+	}
+	if (list->count)
+		qsort_r(list->rows, list->count, sizeof *list->rows, compare_rows, &sorting);
+	return true;
+}
+
+/* -- printing ---------------------------------------------------------------------------- */
+
+static void print_cell(struct table *table, struct libscols_line *line, unsigned column,
+		       const struct column *c, const struct cell *cell)
+{
+	char text[32];
+
+	if (!cell->is_set)
+		return;
+	switch (c->kind) {
+	case COLUMN_TEXT:
+		table_text(table, line, column, cell->text ? cell->text : "");
+		break;
+	case COLUMN_BYTES:
+		table_bytes(table, line, column, cell->number);
+		break;
+	case COLUMN_SECONDS:
+		table_text(table, line, column, human_seconds(cell->number, text, sizeof text));
+		break;
+	case COLUMN_NUMBER:
+	default:
+		table_number(table, line, column, cell->number);
+		break;
+	}
+}
+
+static void print_row(struct table *table, const struct list *list, const struct row *row,
+		      struct libscols_line *parent)
+{
+	struct libscols_line *line = table_row_below(table, parent);
+
+	for (unsigned i = 0; i < list->column_count; i++)
+		print_cell(table, line, i, &list->columns[i], &row->cells[i]);
+	for (size_t i = 0; i < row->below_count; i++)
+		print_row(table, list, row->below[i], line);
+}
+
+bool list_print(struct list *list, const char *name, const struct table_options *options)
+{
+	struct table table;
+
+	if (!table_begin(&table, name, list->columns, list->column_count, options))
+		return false;
+	for (size_t i = 0; i < list->count; i++)
+		print_row(&table, list, list->rows[i], NULL);
+	table_end(&table);
+	return true;
+}
+
+static json_t *cell_value(const struct column *c, const struct cell *cell)
+{
+	if (!cell->is_set)
+		return json_null();
+	return c->kind == COLUMN_TEXT ? text_value(cell->text ? cell->text : "")
+				      : json_integer((json_int_t)cell->number);
+}
+
+static json_t *row_value(const struct list *list, const struct row *row, const bool *shown)
+{
+	json_t *value = or_exit(json_object());
+	char key[32];
+
+	for (unsigned i = 0; i < list->column_count; i++) {
+		const char *from = list->columns[i].name;
+		char *to = key;
+		if (!shown[i])
+			continue;
+		while (*from && to < key + sizeof key - 1)
+			*to++ = (char)(*from >= 'A' && *from <= 'Z' ? *from++ | 32 : *from++);
+		*to = '\0';
+		json_object_set_new(value, key, cell_value(&list->columns[i], &row->cells[i]));
+	}
+	if (row->below_count) {
+		json_t *below = or_exit(json_array());
+		for (size_t i = 0; i < row->below_count; i++)
+			json_array_append_new(below, row_value(list, row->below[i], shown));
+		json_object_set_new(value, "children", below);
+	}
+	return value;
+}
+
+bool list_print_json(struct list *list, const char *output)
+{
+	bool shown[LIST_COLUMNS_MAX];
+
+	for (unsigned i = 0; i < LIST_COLUMNS_MAX; i++)
+		shown[i] = !output;
+	while (output && *output) {
+		size_t bytes = strcspn(output, ",");
+		int i = table_find_column(list->columns, list->column_count, output, bytes);
+		if (i < 0)
+			return false;
+		shown[i] = true;
+		output += bytes + (output[bytes] == ',');
+	}
+	/* one at a time: a list may have a hundred thousand rows */
+	putchar('[');
+	for (size_t i = 0; i < list->count; i++) {
+		json_t *value = row_value(list, list->rows[i], shown);
+		fputs(i ? ",\n  " : "\n  ", stdout);
+		json_dumpf(value, stdout, JSON_COMPACT);
+		json_decref(value);
+	}
+	fputs(list->count ? "\n]" : "]", stdout);
+	return true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * list.h - rows of typed cells, to be filtered, sorted, and then printed
+ *
+ * A row may stand below another one; with them a list is a tree. Filters and sorting see what
+ * the cells hold, not how they are shown: sizes are bytes, ages are seconds.
+ */
+#ifndef TOOL_LIST_H
+#define TOOL_LIST_H
+
+#include "table.h"
+
+enum { LIST_COLUMNS_MAX = 40 };
+
+struct cell {
+	char *text;			/* NULL: none */
+	uint64_t number;
+	bool is_set;
+};
+
+struct row {
+	struct cell cells[LIST_COLUMNS_MAX];
+	struct row **below;
+	size_t below_count, below_room;
+	size_t order;			/* in which it was added */
+	const void *subject;		/* what it is about: the caller's */
+};
+
+struct list {
+	const struct column *columns;
+	unsigned column_count;
+	struct row **rows;
+	size_t count, room;
+};
+
+void list_begin(struct list *list, const struct column *columns, unsigned column_count);
+struct row *list_add(struct list *list);
+struct row *list_add_below(struct row *parent);
+void list_end(struct list *list);
+/* frees a row that was taken out of its list */
+void list_drop(struct row *row);
+
+void row_text(struct row *row, unsigned column, const char *text);	/* copied */
+void row_number(struct row *row, unsigned column, uint64_t number);
+
+/* keeps the rows for which the expression holds; false: it is wrong, and was complained about */
+bool list_filter(struct list *list, const char *command, const char *expression);
+/* "size" or "-size,name"; false: complained */
+bool list_sort(struct list *list, const char *command, const char *names);
+
+/* as a table; false: a column in options->output is unknown */
+bool list_print(struct list *list, const char *name, const struct table_options *options);
+/* The rows as a JSON array of objects, one line each, all columns or those of output.
+   Cells that are not set are null. False as above */
+bool list_print_json(struct list *list, const char *output);
+
+/* -- filters (filter.c) -- */
+struct filter;
+
+/* NULL: wrong, and complained about */
+struct filter *filter_read(const char *command, const char *expression,
+			   const struct column *columns, unsigned column_count);
+bool filter_holds(const struct filter *filter, const struct cell *cells);
+void filter_free(struct filter *filter);
+
+/* 4096, 4k, 1.5G, and for times 90s, 15m, 3h, 2d; false: it is no number */
+bool read_quantity(const char *text, bool is_time, uint64_t *ret);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * waits.h - who waits for whom, in words
+ */
+#ifndef TOOL_WAITS_H
+#define TOOL_WAITS_H
+
+#include "host.h"
+
+enum { WAIT_TEXT_BYTES = 600 };
+
+/* "process 12 (httpd) waits for semaphore 0 of sysv:sem:3; last changed by 99, which is gone" */
+char *wait_text(const struct host *host, const struct dure_host_wait *wait, char *text,
+		size_t text_bytes);
+
+/* circles of processes that wait for each other; process 0: all of them, otherwise those it is
+   in. Into a JSON array, or printed when that is NULL. Returns how many */
+unsigned explain_circles(const struct host *host, uint32_t process, json_t *into);
+
+#endif
