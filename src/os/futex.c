@@ -69,6 +69,18 @@ uint64_t durei_clock_wall(void)
 	return (uint64_t)clock_ns(CLOCK_REALTIME_COARSE);
 }
 
+int64_t durei_deadline(int64_t timeout_ns)
+{
+	int64_t now;
+
+	if (timeout_ns < 0)
+		return DUREI_NEVER;
+	if (timeout_ns == 0)
+		return 0;
+	now = durei_clock_now();
+	return timeout_ns > DUREI_NEVER - now ? DUREI_NEVER : now + timeout_ns;
+}
+
 static struct kernel_time kernel_time(int64_t ns)
 {
 	return (struct kernel_time){ .seconds = ns / NS_PER_S, .nanoseconds = ns % NS_PER_S };

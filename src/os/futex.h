@@ -20,6 +20,9 @@ struct durei_sleep {
 
 /* CLOCK_MONOTONIC, nanoseconds */
 int64_t durei_clock_now(void);
+/* a public timeout as a deadline: DURE_FOREVER never comes, 0 is past, others are at most 292
+   years off */
+int64_t durei_deadline(int64_t timeout_ns);
 /* wall clock, to some milliseconds, for people to read; never used to decide anything */
 uint64_t durei_clock_wall(void);
 

@@ -18,7 +18,6 @@
 
 #include <string.h>
 
-#include "os/futex.h"
 #include "os/robust.h"
 #include "segment/recover.h"
 
@@ -27,18 +26,6 @@ enum {
 	SLICE_NS = 20 * 1000000,
 	SLICE_BLIND_NS = 1000000,	/* where a death is known only by looking */
 };
-
-int64_t durei_deadline(int64_t timeout_ns)
-{
-	int64_t now;
-
-	if (timeout_ns < 0)
-		return DUREI_NEVER;
-	if (timeout_ns == 0)
-		return 0;
-	now = durei_clock_now();
-	return timeout_ns > DUREI_NEVER - now ? DUREI_NEVER : now + timeout_ns;
-}
 
 void durei_wake(const struct cell32 *word, unsigned count)
 {

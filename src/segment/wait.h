@@ -8,9 +8,6 @@
 #include "os/futex.h"
 #include "segment/lane.h"
 
-/* a public timeout as a deadline: DURE_FOREVER never comes, others are at most 292 years off */
-int64_t durei_deadline(int64_t timeout_ns);
-
 /*
  * Sleeps while *word is expected. owner is the lane the word waits for, 0 if there is none:
  * if its thread dies, it is recovered, and the sleeper goes on.
