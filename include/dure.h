@@ -14,7 +14,8 @@
  *	Signals: nothing here may be called from a signal handler, but for dure_strerror.
  *	Death: every function's comment says what a process killed inside it leaves behind.
  *
- * The library starts no threads, installs no handlers, reads no environment, prints nothing.
+ * The library starts no threads, installs no handlers, prints nothing, and reads no environment,
+ * but for PATH when it looks for a program.
  */
 #ifndef DURE_H
 #define DURE_H
@@ -34,6 +35,7 @@
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/ordered.h>
+#include <dure/process.h>
 #include <dure/queue.h>
 #include <dure/ref.h>
 #include <dure/scoped.h>

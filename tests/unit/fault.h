@@ -41,6 +41,7 @@ struct scenario {
 	int (*act)(struct world *);
 	void (*verify)(struct world *);		/* after act has succeeded */
 	void (*finish)(struct world *);		/* closes what act opened, if it did */
+	void (*release)(struct world *);	/* closes what prepare opened */
 	const int *codes;			/* documented, ending with 0 */
 	const char *posture;			/* this call's first use is refused all along, with
 						   EOPNOTSUPP: a kernel that lacks it */
@@ -52,6 +53,8 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 extern const unsigned scenario_count;
+extern const struct scenario stream_scenarios[];	/* without a segment */
+extern const unsigned stream_scenario_count;
 
 /* Ends the run: the scenario itself went wrong. */
 void fault_must(bool condition, const char *what);
