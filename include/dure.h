@@ -23,9 +23,12 @@
 #include <dure/barrier.h>
 #include <dure/block.h>
 #include <dure/condition.h>
+#include <dure/coprocess.h>
 #include <dure/error.h>
 #include <dure/event.h>
 #include <dure/file_lock.h>
+#include <dure/filter.h>
+#include <dure/handshake.h>
 #include <dure/inspect.h>
 #include <dure/map.h>
 #include <dure/mutex.h>

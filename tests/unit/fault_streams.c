@@ -13,6 +13,8 @@
 
 static const int process_codes[] = { ENOENT, EACCES, EINVAL, EMSGSIZE, EMFILE, EUSERS, ENOMEM, EBUSY,
 				     EPERM, EIO, E2BIG, EOPNOTSUPP, 0 };
+static const int terminal_codes[] = { ENOSPC, EMFILE, EUSERS, ENOMEM, EINVAL, EACCES, EMSGSIZE, EPERM,
+				      EIO, EOPNOTSUPP, 0 };
 static const int wait_codes[] = { EAGAIN, ETIMEDOUT, EINVAL, EIO, EPERM, ENOMEM, ESTALE, 0 };
 static const int write_codes[] = { EPIPE, EAGAIN, ETIMEDOUT, EINVAL, EIO, ENOMEM, ESTALE, 0 };
 
@@ -90,6 +92,90 @@ static int run(struct world *w)
 	return r;
 }
 
+/* -- conversations, filters, handshakes ------------------------------------------------------- */
+
+static int open_coprocess(struct world *w, uint32_t flags)
+{
+	struct dure_coprocess_options o = { .sz = sizeof o, .flags = flags };
+	dure_coprocess *c = UNTOUCHED;
+	int r = dure_coprocess_open(cat, NULL, &o, &c);
+
+	w->out = c;
+	return r;
+}
+
+static int open_piped(struct world *w)
+{
+	return open_coprocess(w, 0);
+}
+
+static int open_on_terminal(struct world *w)
+{
+	return open_coprocess(w, DURE_COPROCESS_TERMINAL);
+}
+
+static void answers(struct world *w)
+{
+	char line[16];
+
+	MUST(dure_coprocess_ask(w->out, "hello", line, sizeof line, DURE_S(5)) == 5);
+}
+
+static void close_coprocess(struct world *w)
+{
+	MUST(dure_coprocess_close(w->out) >= 0);
+}
+
+static void prepare_coprocess(struct world *w)
+{
+	MUST(open_piped(w) == 0);
+	answers(w);			/* it keeps a buffer from its first answer on */
+	w->buffer = w->out;
+	w->out = UNTOUCHED;
+}
+
+static int ask(struct world *w)
+{
+	char line[16];
+
+	/* a question that was asked before, and whose answer was not read, is answered, too */
+	return dure_coprocess_ask(w->buffer, "hello", line, sizeof line, DURE_S(5));
+}
+
+static void close_prepared_coprocess(struct world *w)
+{
+	MUST(dure_coprocess_close(w->buffer) >= 0);
+	w->buffer = NULL;
+}
+
+static int open_filter(struct world *w)
+{
+	dure_filter *filter = UNTOUCHED;
+	int r = dure_filter_open(1, DURE_FILTER_WRITES, cat, NULL, &filter);
+
+	w->out = filter;
+	return r;
+}
+
+static void close_filter(struct world *w)
+{
+	MUST(dure_filter_close(w->out, DURE_S(5)) == 0);
+}
+
+static int open_handshake(struct world *w)
+{
+	dure_handshake *h = UNTOUCHED;
+	int r = dure_handshake_open(&h);
+
+	w->out = h;
+	return r;
+}
+
+static void close_handshake(struct world *w)
+{
+	dure_handshake_close(w->out);
+}
+
 const struct scenario stream_scenarios[] = {
 	{ "start a program", .act = start, .verify = talks, .finish = close_process,
 	  .codes = process_codes },
@@ -98,6 +184,15 @@ const struct scenario stream_scenarios[] = {
 	{ "end a program", .prepare = prepare_process, .act = end_it, .release = close_prepared,
 	  .codes = wait_codes },
 	{ "run a program", .act = run, .codes = process_codes },
+	{ "open a coprocess", .act = open_piped, .verify = answers, .finish = close_coprocess,
+	  .codes = process_codes },
+	{ "open a coprocess on a terminal", .act = open_on_terminal, .verify = answers,
+	  .finish = close_coprocess, .codes = terminal_codes },
+	{ "ask a coprocess", .prepare = prepare_coprocess, .act = ask,
+	  .release = close_prepared_coprocess, .codes = write_codes },
+	{ "open a filter", .act = open_filter, .finish = close_filter, .codes = process_codes },
+	{ "open a handshake", .act = open_handshake, .finish = close_handshake,
+	  .codes = process_codes },
 };
 
 const unsigned stream_scenario_count = sizeof stream_scenarios / sizeof *stream_scenarios;
