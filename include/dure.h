@@ -38,6 +38,7 @@
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/ordered.h>
+#include <dure/pipe.h>
 #include <dure/process.h>
 #include <dure/queue.h>
 #include <dure/ref.h>

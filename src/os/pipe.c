@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -91,11 +90,11 @@ bool durei_stream_is_open(int fd)
 	return fcntl(fd, F_GETFD) >= 0;
 }
 
-bool durei_stream_is_pipe(int fd)
+int durei_stream_inherited(int fd)
 {
-	struct stat st;
+	int fault = durei_fault("setfd");
 
-	return fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+	return fault ? -fault : result(fcntl(fd, F_SETFD, 0));
 }
 
 int durei_stream_copy(int fd)

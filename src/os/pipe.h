@@ -26,7 +26,8 @@ int durei_pipe_filled(int fd);
 int durei_stream_nonblocking(int fd, bool nonblocking);
 bool durei_stream_blocks(int fd);
 bool durei_stream_is_open(int fd);
-bool durei_stream_is_pipe(int fd);
+/* open in programs that are started */
+int durei_stream_inherited(int fd);
 /* a second descriptor of the same open description, 3 or higher */
 int durei_stream_copy(int fd);
 /* to becomes what from is; to stays open in programs that are started */

@@ -367,15 +367,16 @@ int durei_process_signal(int pidfd, int pid, int signal, bool group)
 	int fault = durei_fault("send_signal");
 	siginfo_t info;
 
-	if (fault)
+	if (fault && fault != ENOSYS)
 		return -fault;
-	if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, group ? PIDFD_SIGNAL_GROUP_ : 0) == 0)
+	errno = fault;
+	if (!fault && syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, group ? PIDFD_SIGNAL_GROUP_ : 0) == 0)
 		return 0;
-	if (!group || errno != EINVAL)
+	if (errno != ENOSYS && !(group && errno == EINVAL))
 		return -errno;
-	/* before Linux 6.9: the group has its leader's pid, and nobody else while we have not
-	   collected the leader */
+	/* Before Linux 6.9 for groups, and in sandboxes that do not know the call: the pid is nobody
+	   else's while we have not collected it, nor its group's. */
 	if (waitid((idtype_t)P_PIDFD_, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
 		return -ESRCH;
-	return kill(-pid, signal) < 0 ? -errno : 0;
+	return kill(group ? -pid : pid, signal) < 0 ? -errno : 0;
 }
