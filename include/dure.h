@@ -26,6 +26,7 @@
 #include <dure/coprocess.h>
 #include <dure/error.h>
 #include <dure/event.h>
+#include <dure/fifo.h>
 #include <dure/file_lock.h>
 #include <dure/filter.h>
 #include <dure/handshake.h>

@@ -515,6 +515,7 @@ static const struct refusal refusals[] = {
 	{ "pipe", { EMFILE, ENFILE, ENOMEM }, true },
 	{ "socketpair", { EMFILE, ENOMEM }, true },
 	{ "setfl", { EPERM }, true },
+	{ "mkfifo", { ENOSPC, EACCES, EIO }, true },
 	{ "setfd", { EBADF }, true },
 	{ "setpipe_sz", { EPERM, EBUSY, ENOMEM }, true },
 	{ "openpt", { ENOENT, ENOSPC, EMFILE }, true },

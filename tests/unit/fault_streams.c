@@ -8,6 +8,7 @@
  */
 #include "fault.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,10 @@ static const int write_codes[] = { EPIPE, EAGAIN, ETIMEDOUT, EINVAL, EIO, ENOMEM
 
 static const int pipe_codes[] = { EMFILE, ENOMEM, EINVAL, EPERM, EBUSY, EIO, E2BIG, 0 };
 static const int split_codes[] = { EPIPE, EAGAIN, ETIMEDOUT, EINVAL, ENOMEM, EIO, ESTALE, 0 };
+static const int fifo_codes[] = { EBUSY, EEXIST, ENOENT, EACCES, ENOSPC, EINVAL, EMFILE, ENOMEM, EPERM, EIO,
+				  E2BIG, EAGAIN, ETIMEDOUT, EOPNOTSUPP, 0 };
+static const int ask_codes[] = { EPIPE, EACCES, EMSGSIZE, EAGAIN, ETIMEDOUT, EINVAL, EMFILE, ENOMEM, EIO,
+				 ESTALE, 0 };
 
 static const char *const cat[] = { "cat", NULL };
 
@@ -270,6 +275,111 @@ static void close_prepared_split(struct world *w)
 	close_pipe(w);
 }
 
+/* -- FIFOs ------------------------------------------------------------------------------------ */
+
+static int make_fifo(struct world *w)
+{
+	char path[FAULT_PATH_BYTES + 8];
+
+	snprintf(path, sizeof path, "%s/fifo", w->directory);
+	return dure_fifo_make(DURE_FIFO_HERE, path, 0622);
+}
+
+static int open_server(struct world *w)
+{
+	dure_fifo_server *server = UNTOUCHED;
+
+	snprintf(w->path, sizeof w->path, "%.100s/server", w->directory);
+	int r = dure_fifo_server_open(w->path, NULL, &server);
+	w->out = server;
+	return r;
+}
+
+static void close_server(struct world *w)
+{
+	dure_fifo_server_close(w->out);
+}
+
+/* in the place of one whose server is dead, which also has left its own and a client's */
+static void prepare_stale(struct world *w)
+{
+	char path[FAULT_PATH_BYTES + 32];
+
+	snprintf(path, sizeof path, "%s/server", w->directory);
+	MUST(dure_fifo_make(DURE_FIFO_HERE, path, 0600) == 0);
+}
+
+static void prepare_server(struct world *w)
+{
+	MUST(open_server(w) == 0);
+	w->buffer = w->out;
+	w->out = UNTOUCHED;
+}
+
+static void close_prepared_server(struct world *w)
+{
+	dure_fifo_server_close(w->buffer);
+	w->buffer = NULL;
+}
+
+static int open_client(struct world *w)
+{
+	dure_fifo_client *client = UNTOUCHED;
+	int r = dure_fifo_client_open(w->path, NULL, DURE_S(5), &client);
+
+	w->out = client;
+	return r;
+}
+
+static void close_client(struct world *w)
+{
+	dure_fifo_client_close(w->out);
+}
+
+/* request, answer, all in one process */
+static int serve_once(dure_fifo_server *server, dure_fifo_client *client)
+{
+	struct dure_fifo_request who = { .sz = sizeof who };
+	char text[16];
+	int r = dure_fifo_client_send(client, "hello", 5, DURE_S(5));
+
+	if (r >= 0)
+		r = dure_fifo_server_next(server, text, sizeof text, DURE_S(5), &who);
+	if (r >= 0)
+		r = dure_fifo_server_answer(server, &who, text, (size_t)r, DURE_S(5));
+	return r < 0 ? r : dure_fifo_client_receive(client, text, sizeof text, DURE_S(5), NULL);
+}
+
+static void client_works(struct world *w)
+{
+	MUST(serve_once(w->buffer, w->out) == 5);
+}
+
+static struct {
+	dure_fifo_server *server;
+	dure_fifo_client *client;
+} both_sides;
+
+static void prepare_both_sides(struct world *w)
+{
+	prepare_server(w);
+	both_sides.server = w->buffer;
+	MUST(dure_fifo_client_open(w->path, NULL, 0, &both_sides.client) == 0);
+	MUST(serve_once(both_sides.server, both_sides.client) == 5);	/* buffers are there now */
+}
+
+static int serve(struct world *w)
+{
+	(void)w;
+	return serve_once(both_sides.server, both_sides.client);
+}
+
+static void close_both_sides(struct world *w)
+{
+	dure_fifo_client_close(both_sides.client);
+	close_prepared_server(w);
+}
+
 const struct scenario stream_scenarios[] = {
 	{ "start a program", .act = start, .verify = talks, .finish = close_process,
 	  .codes = process_codes },
@@ -291,6 +401,15 @@ const struct scenario stream_scenarios[] = {
 	  .release = close_pipe, .codes = pipe_codes },
 	{ "run a split", .prepare = prepare_split, .act = run_split, .verify = both_have_it,
 	  .release = close_prepared_split, .codes = split_codes },
+	{ "make a fifo", .act = make_fifo, .codes = fifo_codes },
+	{ "open a server", .act = open_server, .finish = close_server, .codes = fifo_codes,
+	  .may_stay = "server" },	/* where names cannot be removed */
+	{ "open a server after a dead one", .prepare = prepare_stale, .act = open_server,
+	  .finish = close_server, .codes = fifo_codes },
+	{ "open a client", .prepare = prepare_server, .act = open_client, .verify = client_works,
+	  .finish = close_client, .release = close_prepared_server, .codes = fifo_codes },
+	{ "ask a server", .prepare = prepare_both_sides, .act = serve, .release = close_both_sides,
+	  .codes = ask_codes },
 	{ "open a handshake", .act = open_handshake, .finish = close_handshake,
 	  .codes = process_codes },
 };
