@@ -80,6 +80,54 @@ DURE_API int dure_pipe_write(int fd, const void *data, size_t bytes, int64_t tim
  */
 DURE_API int dure_pipe_read(int fd, void *buffer, size_t bytes, int64_t timeout_ns);
 
+/*
+ * dure_pipe_send - write a message of any size, among any number of senders
+ *
+ * Messages of up to 4072 bytes go in one piece, longer ones in several, which a receiver puts
+ * together again; those of several senders may come in between.
+ *
+ * Returns  0; -EPIPE (nobody reads) -EAGAIN -ETIMEDOUT (it was not sent, or in part, which the
+ *          receiver drops) -EMSGSIZE (more than 4 GiB) -EINVAL -ENOSPC -ENOMEM -EOPNOTSUPP -EIO
+ */
+DURE_API int dure_pipe_send(int fd, const void *data, size_t bytes, int64_t timeout_ns);
+
+typedef struct dure_receiver dure_receiver;
+
+struct dure_receiver_options {
+	size_t sz;			/* sizeof(struct dure_receiver_options) */
+	size_t message_max;		/* longer ones are dropped; default 1 MiB */
+	uint32_t unfinished_max;	/* long messages under way at once; default 64 */
+	uint32_t reserved;
+};
+
+/*
+ * dure_receiver_open - receive what dure_pipe_send sends
+ *
+ * fd is borrowed until dure_receiver_close, and read by nobody else. options may be NULL.
+ *
+ * Returns  0; -EINVAL -ENOMEM -E2BIG
+ */
+DURE_API int dure_receiver_open(int fd, const struct dure_receiver_options *options,
+				dure_receiver **ret);
+
+/*
+ * dure_receiver_next - the next message that is complete
+ *
+ * What a sender had sent of a message when it died is kept until the end, or until more than
+ * unfinished_max messages are under way: then the one that has not grown for longest is dropped.
+ *
+ * Returns  its length; -EPIPE (all senders are gone, and nothing is left) -EMSGSIZE (longer than
+ *          bytes: it is dropped) -EAGAIN -ETIMEDOUT -ENOMEM -EINVAL -EIO
+ */
+DURE_API int dure_receiver_next(dure_receiver *receiver, void *message, size_t bytes,
+				int64_t timeout_ns);
+
+/* dure_receiver_dropped - how many messages were too long, or given up. -EINVAL */
+DURE_API int dure_receiver_dropped(dure_receiver *receiver);
+
+/* dure_receiver_close - what was read and not received is lost. NULL is allowed. */
+DURE_API void dure_receiver_close(dure_receiver *receiver);
+
 typedef struct dure_split dure_split;
 
 enum { DURE_SPLIT_MAX = 16 };

@@ -64,8 +64,18 @@ static int find_header(struct durei_fragment_reader *reader, struct durei_fragme
 	return 0;
 }
 
-/* 1 more, 0 nothing there */
-static int read_more(int fd, struct durei_fragment_reader *reader)
+int durei_fragment_take(struct durei_fragment_reader *reader, struct durei_fragment *ret,
+			const char **ret_bytes)
+{
+	if (!find_header(reader, ret) ||
+	    reader->end - reader->start - HEAD < durei_fragment_length(ret))
+		return 0;
+	*ret_bytes = reader->bytes + reader->start + HEAD;
+	reader->start += HEAD + durei_fragment_length(ret);
+	return 1;
+}
+
+int durei_fragment_read(int fd, struct durei_fragment_reader *reader)
 {
 	memmove(reader->bytes, reader->bytes + reader->start, reader->end - reader->start);
 	reader->end -= reader->start;
@@ -73,21 +83,16 @@ static int read_more(int fd, struct durei_fragment_reader *reader)
 	int r = durei_stream_read(fd, reader->bytes + reader->end, sizeof reader->bytes - reader->end);
 	if (r > 0)
 		reader->end += (size_t)r;
-	return r == -EAGAIN ? 0 : r < 0 ? durei_flow_error(-r, "reading from", "a FIFO") : r > 0;
+	return r < 0 && r != -EAGAIN ? durei_flow_error(-r, "reading from", "a pipe of messages") : r;
 }
 
 int durei_fragment_next(int fd, struct durei_fragment_reader *reader, struct durei_fragment *ret,
 			const char **ret_bytes)
 {
-	for (;;) {
-		if (find_header(reader, ret) &&
-		    reader->end - reader->start - HEAD >= durei_fragment_length(ret)) {
-			*ret_bytes = reader->bytes + reader->start + HEAD;
-			reader->start += HEAD + durei_fragment_length(ret);
-			return 1;
-		}
-		int r = read_more(fd, reader);
+	while (!durei_fragment_take(reader, ret, ret_bytes)) {
+		int r = durei_fragment_read(fd, reader);
 		if (r <= 0)
-			return r;
+			return r == -EAGAIN ? 0 : r;
 	}
+	return 1;
 }

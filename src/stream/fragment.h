@@ -32,10 +32,14 @@ struct durei_fragment_reader {		/* zero: empty */
 int durei_fragments_write(int fd, uint64_t sender, uint32_t number, const void *data, size_t bytes,
 			  int64_t deadline_ns, const char *whose);
 
-/*
- * The next fragment that is there: 1, its head and where its bytes are (until the next call); 0:
- * nothing yet, or no more; negative. Bytes that are no fragments are passed over.
- */
+/* The next fragment that has been read: 1, its head and where its bytes are (until the next call); 0:
+   read more. Bytes that are no fragments are passed over. */
+int durei_fragment_take(struct durei_fragment_reader *reader, struct durei_fragment *ret,
+			const char **ret_bytes);
+/* Reads once, after take has returned 0: how many bytes, 0 at the end; -EAGAIN, without a sentence,
+   and errors. */
+int durei_fragment_read(int fd, struct durei_fragment_reader *reader);
+/* Both, on a descriptor that does not block and is never at its end: 1; 0: nothing there; negative */
 int durei_fragment_next(int fd, struct durei_fragment_reader *reader, struct durei_fragment *ret,
 			const char **ret_bytes);
 size_t durei_fragment_length(const struct durei_fragment *fragment);

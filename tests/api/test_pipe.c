@@ -189,6 +189,112 @@ static void a_full_pipe_is_waited_for(void **state)
 	free(much);
 }
 
+/* -- messages ------------------------------------------------------------------------------- */
+
+enum { SENDERS = 6, MESSAGES = 400, LONGEST = 60000 };
+
+static size_t length_of(int sender, int i)
+{
+	return (size_t)(sender * 7919 + i * 104729) % LONGEST;
+}
+
+static void send_all(int fd, int sender)
+{
+	static char message[LONGEST + 8];
+
+	for (int i = 0; i < MESSAGES; i++) {
+		size_t bytes = 8 + length_of(sender, i);
+		memset(message, 'a' + (sender + i) % 26, bytes);
+		memcpy(message, &sender, 4);
+		memcpy(message + 4, &i, 4);
+		T_IN_CHILD(dure_pipe_send(fd, message, bytes, PATIENCE) == 0);
+	}
+}
+
+/* Processes send at once, short and long; each message comes whole, each sender's in order. */
+static void messages_of_any_size_do_not_mix(void **state)
+{
+	static char message[LONGEST + 8];
+	dure_receiver *receiver;
+	pid_t pids[SENDERS];
+	int next[SENDERS] = { 0 }, ends[2], r;
+
+	(void)state;
+	T_OK(dure_pipe_open(NULL, ends));
+	for (int i = 0; i < SENDERS; i++) {
+		pids[i] = t_fork();
+		if (pids[i] == 0) {
+			send_all(ends[1], i);
+			_exit(0);
+		}
+	}
+	close(ends[1]);
+	T_OK(dure_receiver_open(ends[0], NULL, &receiver));
+	while ((r = dure_receiver_next(receiver, message, sizeof message, PATIENCE)) >= 0) {
+		int sender, i;
+		memcpy(&sender, message, 4);
+		memcpy(&i, message + 4, 4);
+		assert_true(r >= 8 && sender >= 0 && sender < SENDERS);
+		assert_int_equal(i, next[sender]++);
+		assert_int_equal(r, 8 + length_of(sender, i));
+		for (int j = 8; j < r; j++)
+			assert_int_equal(message[j], 'a' + (sender + i) % 26);
+	}
+	assert_int_equal(r, -EPIPE);
+	for (int i = 0; i < SENDERS; i++) {
+		t_join(pids[i]);
+		assert_int_equal(next[i], MESSAGES);
+	}
+	T_IS(dure_receiver_dropped(receiver), 0);
+	dure_receiver_close(receiver);
+	close(ends[0]);
+}
+
+static void unfinished_messages_are_given_up(void **state)
+{
+	struct dure_receiver_options o = { .sz = sizeof o, .message_max = 100000, .unfinished_max = 2 };
+	char *message = calloc(1, 200000);
+	dure_receiver *receiver;
+	int ends[2];
+
+	(void)state;
+	open_pipe(0, 1 << 20, ends);
+	T_OK(dure_receiver_open(ends[0], &o, &receiver));
+	T_IS(dure_receiver_next(receiver, message, 10, 0), -EAGAIN);
+	T_IS(dure_pipe_send(ends[1], "", 0, 0), 0);
+	T_IS(dure_receiver_next(receiver, message, 10, 0), 0);
+	/* too long for the receiver; too long for the buffer */
+	T_IS(dure_pipe_send(ends[1], message, 200000, 0), 0);
+	T_IS(dure_pipe_send(ends[1], message, 50000, 0), 0);
+	T_FAILS(dure_receiver_next(receiver, message, 49999, 0), -EMSGSIZE, "50000");
+	T_IS(dure_receiver_dropped(receiver), 1);
+	/* senders that were late: what they began is in the pipe */
+	for (int i = 0; i < 5; i++) {
+		T_OK(dure_pipe_resize(ends[1], 8192));
+		T_IS(dure_pipe_send(ends[1], message, 90000, DURE_MS(1)), -ETIMEDOUT);
+		T_IS(dure_receiver_next(receiver, message, 100000, 0), -EAGAIN);
+	}
+	T_OK(dure_pipe_resize(ends[1], 1 << 20));
+	T_IS(dure_receiver_dropped(receiver), 1 + 5 - 2);
+	memset(message, 'x', 90000);
+	T_IS(dure_pipe_send(ends[1], message, 90000, 0), 0);
+	memset(message, 0, 90000);
+	T_IS(dure_receiver_next(receiver, message, 100000, 0), 90000);
+	assert_true(message[0] == 'x' && message[89999] == 'x');
+	/* rubbish hurts at most what stands beside it */
+	memset(message, 'd', 3000);
+	T_IS(dure_pipe_write(ends[1], message, 3000, 0), 3000);
+	T_IS(dure_pipe_send(ends[1], "whole", 5, 0), 0);
+	T_IS(dure_receiver_next(receiver, message, 100, 0), 5);
+	close(ends[1]);
+	T_FAILS(dure_receiver_next(receiver, message, 100, DURE_FOREVER), -EPIPE, "gone");
+	dure_receiver_close(receiver);
+	close(ends[0]);
+	T_FAILS(dure_receiver_open(994, NULL, &receiver), -EINVAL, "open descriptor");
+	dure_receiver_close(NULL);
+	free(message);
+}
+
 /* -- splitting ------------------------------------------------------------------------------ */
 
 enum { STREAM_BYTES = 5 << 20 };
@@ -366,6 +472,8 @@ int main(void)
 		cmocka_unit_test(misuse_is_refused),
 		cmocka_unit_test(up_to_a_page_is_one_piece),
 		cmocka_unit_test(a_full_pipe_is_waited_for),
+		cmocka_unit_test(messages_of_any_size_do_not_mix),
+		cmocka_unit_test(unfinished_messages_are_given_up),
 		cmocka_unit_test(a_stream_reaches_all),
 		cmocka_unit_test(files_and_terminals_are_split_too),
 	};

@@ -21,6 +21,8 @@ static const int write_codes[] = { EPIPE, EAGAIN, ETIMEDOUT, EINVAL, EIO, ENOMEM
 
 static const int pipe_codes[] = { EMFILE, ENOMEM, EINVAL, EPERM, EBUSY, EIO, E2BIG, 0 };
 static const int split_codes[] = { EPIPE, EAGAIN, ETIMEDOUT, EINVAL, ENOMEM, EIO, ESTALE, 0 };
+static const int message_codes[] = { EPIPE, EAGAIN, ETIMEDOUT, EMSGSIZE, EINVAL, ENOMEM, EOPNOTSUPP, EIO,
+				     0 };
 static const int fifo_codes[] = { EBUSY, EEXIST, ENOENT, EACCES, ENOSPC, EINVAL, EMFILE, ENOMEM, EPERM, EIO,
 				  E2BIG, EAGAIN, ETIMEDOUT, EOPNOTSUPP, 0 };
 static const int ask_codes[] = { EPIPE, EACCES, EMSGSIZE, EAGAIN, ETIMEDOUT, EINVAL, EMFILE, ENOMEM, EIO,
@@ -235,6 +237,31 @@ static void close_split(struct world *w)
 	dure_split_close(w->out);
 }
 
+static dure_receiver *receiver;
+
+/* longer than a fragment: each is refused */
+static int send_and_receive(struct world *w)
+{
+	static char message[9000];
+	int r = dure_pipe_send(ends[1], message, sizeof message, DURE_S(5));
+
+	(void)w;
+	return r < 0 ? r : dure_receiver_next(receiver, message, sizeof message, DURE_S(5));
+}
+
+static void prepare_receiver(struct world *w)
+{
+	prepare_pipe(w);
+	MUST(dure_receiver_open(ends[0], NULL, &receiver) == 0);
+	MUST(send_and_receive(w) == 9000);	/* its first place has memory now */
+}
+
+static void close_receiver(struct world *w)
+{
+	dure_receiver_close(receiver);
+	close_pipe(w);
+}
+
 /* a stream of two readers, with something in it */
 static int sinks[2][2];
 
@@ -401,6 +428,8 @@ const struct scenario stream_scenarios[] = {
 	  .release = close_pipe, .codes = pipe_codes },
 	{ "run a split", .prepare = prepare_split, .act = run_split, .verify = both_have_it,
 	  .release = close_prepared_split, .codes = split_codes },
+	{ "send a message", .prepare = prepare_receiver, .act = send_and_receive,
+	  .release = close_receiver, .codes = message_codes },
 	{ "make a fifo", .act = make_fifo, .codes = fifo_codes },
 	{ "open a server", .act = open_server, .finish = close_server, .codes = fifo_codes,
 	  .may_stay = "server" },	/* where names cannot be removed */
