@@ -47,6 +47,7 @@ static const struct bench_row *const subjects[] = {
 	bench_segment_rows,
 	bench_recovery_rows,
 	bench_growth_rows,
+	bench_process_rows,
 };
 
 void bench_die(const char *format, ...)

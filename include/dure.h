@@ -14,7 +14,8 @@
  *	Signals: nothing here may be called from a signal handler, but for dure_strerror.
  *	Death: every function's comment says what a process killed inside it leaves behind.
  *
- * The library starts no threads, installs no handlers, reads no environment, prints nothing.
+ * The library starts no threads, installs no handlers, prints nothing, and reads no environment,
+ * but for PATH when it looks for a program.
  */
 #ifndef DURE_H
 #define DURE_H
@@ -22,9 +23,13 @@
 #include <dure/barrier.h>
 #include <dure/block.h>
 #include <dure/condition.h>
+#include <dure/coprocess.h>
 #include <dure/error.h>
 #include <dure/event.h>
+#include <dure/fifo.h>
 #include <dure/file_lock.h>
+#include <dure/filter.h>
+#include <dure/handshake.h>
 #include <dure/host.h>
 #include <dure/inspect.h>
 #include <dure/limit.h>
@@ -37,7 +42,9 @@
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/ordered.h>
+#include <dure/pipe.h>
 #include <dure/posix.h>
+#include <dure/process.h>
 #include <dure/queue.h>
 #include <dure/ref.h>
 #include <dure/scoped.h>

@@ -53,10 +53,11 @@ enum {
 	X(ENOTCONN, "the other end is gone, and nobody has taken its place yet")                    \
 	X(E2BIG, "the options have fields that this library does not know")                       \
 	X(ENOLCK, "one thread holds more locks, or shares of them, than a lane can record")       \
-	X(EUSERS, "all places for processes or threads in the segment are taken")                 \
+	X(EUSERS, "all places for processes or threads are taken")                                \
 	X(EFBIG, "the segment would have to grow beyond its maximum")                             \
 	X(ECANCELED, "the transaction was already doomed by an earlier failure")                  \
 	X(EMFILE, "the process has too many open descriptors")                                    \
+	X(EPIPE, "the other end is closed, for good")                                             \
 	X(EOPNOTSUPP, "the kernel, the file system or the backing cannot do this")                \
 	X(EIO, "the kernel reported an error in the medium")
 

@@ -387,6 +387,8 @@ static void end(const struct scenario *s, struct world *w)
 
 	if (s->finish && w->out != UNTOUCHED)
 		s->finish(w);
+	if (s->release)
+		s->release(w);
 	if (w->seg)
 		MUST(dure_segment_close(w->seg) >= 0);
 	MUST(dure_file_close(w->file) >= 0);
@@ -510,6 +512,29 @@ static const struct refusal refusals[] = {
 	{ "inotify", { EMFILE, ENOMEM }, true },
 	{ "robust_list", { EOPNOTSUPP }, true },
 	{ "getrandom", { ENOSYS, EIO }, true },
+	{ "pipe", { EMFILE, ENFILE, ENOMEM }, true },
+	{ "socketpair", { EMFILE, ENOMEM }, true },
+	{ "setfl", { EPERM }, true },
+	{ "mkfifo", { ENOSPC, EACCES, EIO }, true },
+	{ "setfd", { EBADF }, true },
+	{ "setpipe_sz", { EPERM, EBUSY, ENOMEM }, true },
+	{ "openpt", { ENOENT, ENOSPC, EMFILE }, true },
+	{ "dupfd", { EMFILE }, true },
+	{ "dup2", { EMFILE, EBADF }, true },
+	{ "clone", { EAGAIN, ENOMEM }, true },
+	{ "setpgid", { EPERM }, true },
+	{ "close_range", { ENOSYS, EPERM }, true },
+	{ "chdir", { EACCES, EIO }, true },
+	{ "execve", { EACCES, ENOMEM, E2BIG, ENOEXEC }, true },
+	{ "waitid", { EINVAL, EPERM }, false },
+	{ "pidfd_info", { ENOTTY }, true },
+	{ "send_signal", { EPERM, ENOSYS, EINVAL }, false },
+	{ "poll", { ENOMEM, EINVAL }, false },
+	{ "read", { EIO, ENOMEM }, true },
+	{ "write", { EIO, EPIPE, ENOMEM }, true },
+	{ "splice", { EINVAL, ENOMEM }, true },
+	{ "tee", { EINVAL, ENOMEM }, true },
+	{ "shutdown", { ENOTCONN }, true },
 	{ "malloc", { ENOMEM }, true },
 	{ "stat", { EACCES, EIO }, true },
 	{ "ipc_stat", { EACCES, EIDRM }, true },
@@ -644,12 +669,14 @@ int main(int argc, char **argv)
 		       -1, 0);
 	if (counted == MAP_FAILED)
 		return 1;
-	for (unsigned i = 0; i < scenario_count; i++)
-		if (argc < 2 || strstr(scenarios[i].name, argv[1]))
+	for (unsigned i = 0; i < scenario_count; i++) {
+		const struct scenario *s = &scenarios[i];
+		if (argc < 2 || strstr(s->name, argv[1]))
 			tests[count++] = (struct CMUnitTest){
-				.name = scenarios[i].name, .test_func = survives_refusals,
-				.initial_state = (void *)(uintptr_t)&scenarios[i],
+				.name = s->name, .test_func = survives_refusals,
+				.initial_state = (void *)(uintptr_t)s,
 			};
+	}
 	/* a variable number of tests: what the macro cmocka_run_group_tests stands for */
 	return _cmocka_run_group_tests("faults", tests, count, NULL, NULL);
 }

@@ -41,6 +41,7 @@ struct scenario {
 	int (*act)(struct world *);
 	void (*verify)(struct world *);		/* after act has succeeded */
 	void (*finish)(struct world *);		/* closes what act opened, if it did */
+	void (*release)(struct world *);	/* closes what prepare opened */
 	const int *codes;			/* documented, ending with 0 */
 	const char *posture;			/* this call's first use is refused all along, with
 						   EOPNOTSUPP: a kernel that lacks it */
