@@ -36,6 +36,19 @@
 			fail_msg("%s: %d: %s", #call, t_result, dure_last_error());               \
 	} while (0)
 
+/*
+ * Programs inherit which of these are ignored, and the test may have been started in the
+ * background, or by nohup.
+ */
+static inline int t_signals_by_default(void **state)
+{
+	(void)state;
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	return 0;
+}
+
 /* exactly this result */
 #define T_IS(call, expected)                                                                      \
 	do {                                                                                      \

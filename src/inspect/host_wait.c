@@ -24,6 +24,7 @@
 #include "inspect/host.h"
 #include "os/calls.h"
 #include "os/file.h"
+#include "os/process.h"
 
 enum { LOCKS_MAX = 1 << 26, LINE_MAX_ = 1024, TID_MASK = 0x3fffffff, WAITV_MAX = 128 };
 

@@ -38,6 +38,7 @@
 #include "inspect/host.h"
 #include "os/file.h"
 #include "os/map.h"
+#include "os/process.h"
 #include "os/self.h"
 
 #define SECOND UINT64_C(1000000000)

@@ -255,11 +255,6 @@ int durei_memory_read(int process, uint64_t address, void *buffer, size_t bytes)
 	return r;
 }
 
-bool durei_process_exists(uint32_t pid)
-{
-	return pid && pid <= INT32_MAX && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
-}
-
 uint64_t durei_memory_device(void)
 {
 	struct stat st;

@@ -63,9 +63,6 @@ int durei_space_count(const char *path, struct durei_space_counts *ret);
 /* bytes of another process' memory, as many as wanted or an error */
 int durei_memory_read(int process, uint64_t address, void *buffer, size_t bytes);
 
-/* is there a process of that id in this PID namespace; also when it may not be looked at */
-bool durei_process_exists(uint32_t pid);
-
 /* the device that memfds, shared anonymous and System V memory lie on; 0: not known */
 uint64_t durei_memory_device(void);
 

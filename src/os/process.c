@@ -362,6 +362,11 @@ int durei_process_collect(int pidfd)
 	return info.si_code == CLD_EXITED ? info.si_status : DUREI_PROCESS_SIGNALLED + info.si_status;
 }
 
+bool durei_process_exists(uint32_t pid)
+{
+	return pid && pid <= INT32_MAX && (kill((pid_t)pid, 0) == 0 || errno != ESRCH);
+}
+
 int durei_process_signal(int pidfd, int pid, int signal, bool group)
 {
 	int fault = durei_fault("send_signal");

@@ -61,6 +61,9 @@ enum {
  */
 int durei_process_collect(int pidfd);
 
+/* Is there a process of this pid? Signal 0 is sent: nobody gets anything. */
+bool durei_process_exists(uint32_t pid);
+
 /* 0, -ESRCH (it has ended), -EPERM; group: all of the group that it leads */
 int durei_process_signal(int pidfd, int pid, int signal, bool group);
 

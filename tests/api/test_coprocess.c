@@ -509,5 +509,5 @@ int main(void)
 		TEST(who_waits_for_the_dead_is_told),
 	};
 
-	return cmocka_run_group_tests_name("coprocess", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("coprocess", tests, t_signals_by_default, NULL);
 }

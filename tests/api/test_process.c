@@ -765,5 +765,5 @@ int main(void)
 		TEST(too_many_processes_are_said),
 	};
 
-	return cmocka_run_group_tests_name("process", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("process", tests, t_signals_by_default, NULL);
 }
