@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -47,6 +48,21 @@ static inline int t_signals_by_default(void **state)
 	signal(SIGINT, SIG_DFL);
 	signal(SIGQUIT, SIG_DFL);
 	return 0;
+}
+
+/*
+ * A /dev/shm of so many bytes that only this process sees. 0; in a chroot, where / is no mount,
+ * /dev/shm is one.
+ */
+static inline int t_small_shm(unsigned bytes)
+{
+	char line[200];
+
+	if (unshare(CLONE_NEWNS) != 0)
+		return -1;
+	snprintf(line, sizeof line, "(mount --make-rprivate / || mount --make-private /dev/shm) 2>/dev/null && "
+		 "mount -t tmpfs -o size=%u tmpfs /dev/shm", bytes);
+	return system(line);
 }
 
 /* exactly this result */

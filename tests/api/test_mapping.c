@@ -234,10 +234,8 @@ static void no_storage_is_no_sigbus(void **state)
 		struct dure_mapping_options o = with(DURE_MAPPING_EXTEND);
 		dure_mapping *m;
 		struct stat st;
-		T_IN_CHILD(unshare(CLONE_NEWNS) == 0);
-		T_IN_CHILD(system("mount --make-rprivate / && "
-				  "mount -t tmpfs -o size=262144 tmpfs /mnt") == 0);
-		int file = open("/mnt/f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		T_IN_CHILD(t_small_shm(262144) == 0);
+		int file = open("/dev/shm/f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 		T_IN_CHILD(dure_mapping_open(file, 0, 1 << 20, &o, &m) == -ENOSPC);
 		T_IN_CHILD(strstr(dure_last_error(), "full"));
 		T_IN_CHILD(dure_mapping_open(file, 0, 100000, &o, &m) == 0);

@@ -265,9 +265,7 @@ static void a_full_file_system_is_named(void **state)
 	if (pid == 0) {
 		struct dure_posix_shm_options o = { .sz = sizeof o, .size_bytes = 100000 };
 		int fd;
-		T_IN_CHILD(unshare(CLONE_NEWNS) == 0);
-		T_IN_CHILD(system("mount --make-rprivate / && "
-				  "mount -t tmpfs -o size=65536 tmpfs /dev/shm") == 0);
+		T_IN_CHILD(t_small_shm(65536) == 0);
 		says(dure_posix_shm_open(name, DURE_CREATE, &o, &fd), -ENOSPC,
 		     "100000 bytes do not fit into /dev/shm (65536 of 65536");
 		T_IN_CHILD(dure_posix_shm_open(name, DURE_OPEN, NULL, &fd) == -ENOENT);
