@@ -48,7 +48,7 @@ int durei_guard_lock(struct durei_lane *lane, struct dl_guard *shared, struct du
 		return r;
 	ret->held = (int)lane->held_count - 1;
 	if (in_tx)
-		lane->tx.has_locks++;
+		durei_tx_keep(lane, ret->held);
 	return 0;
 }
 

@@ -251,7 +251,6 @@ static int let_resize_end(struct durei_lane *lane, const struct durei_block *blo
 			  int64_t deadline_ns)
 {
 	const struct cell32 *half = (const struct cell32 *)(const void *)&lane->seg->pages[block->page];
-
 	uint16_t owner = dl_page_lane(block->word);
 
 	if (owner && owner < durei_lane_end(lane->seg) &&

@@ -23,6 +23,7 @@
  *          2 states zeroed              the same                        the same
  *          3 OWNED                      an empty page of the dead       mend.c: FREE
  *          adopting: OWNED              a page of the dead              mend.c: LOOSE
+ *          a stray RESERVED made FREE   the same                        the next owner does it
  *          letting go: LOOSE or FREE    nothing                         -
  */
 #include <stdlib.h>

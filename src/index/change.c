@@ -41,7 +41,7 @@ int durei_index_lock(const struct durei_index *index, struct durei_lane *lane, u
 	if (r < 0)
 		return r;
 	if (in_tx && !held)
-		lane->tx.has_locks++;
+		durei_tx_keep(lane, (int)lane->held_count - 1);
 	*ret = (struct durei_index_guard){ .lane = lane, .partition = partition, .in_tx = in_tx };
 	return 0;
 }

@@ -138,7 +138,8 @@ static_assert(offsetof(struct dl_lane, log) == 1536, "behind the shares");
 enum {
 	DL_HELD_CLEAN = 1,	/* the log mends what it guards: free it silently */
 	DL_HELD_MARKED = 2,	/* consistent again, if the transaction commits */
-	DL_HELD_CROWD = 4,	/* of a reader-writer lock, and no transaction's: wake them all */
+	DL_HELD_CROWD = 4,	/* many may sleep on it who can all go on: wake them all */
+	DL_HELD_TX = 8,		/* the open transaction's, which gives it back at its end */
 	DL_HELD_FLAGS_SHIFT = 56,
 };
 #define DL_HELD_OFFSET_MASK ((UINT64_C(1) << DL_HELD_FLAGS_SHIFT) - 1)

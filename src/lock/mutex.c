@@ -121,7 +121,7 @@ static int held_index(struct durei_lane *lane, struct dl_mutex *m)
 				   lane->seg->super.name,
 				   (unsigned long long)durei_offset(lane->seg, m));
 	index = durei_held_find(lane, durei_offset(lane->seg, &m->word));
-	if (index >= 0 && durei_held_flags(lane, index) & DL_HELD_CLEAN)
+	if (index >= 0 && durei_held_flags(lane, index) & DL_HELD_TX)
 		return durei_error(EPERM, "segment %s: the mutex at +%#llx belongs to the open "
 				   "transaction, which gives it back at its end",
 				   lane->seg->super.name,
@@ -200,7 +200,7 @@ static int tx_index(struct durei_lane *lane, struct dl_mutex *m)
 	int index = durei_word_is_ours(lane, &m->word)
 			    ? durei_held_find(lane, durei_offset(lane->seg, &m->word)) : -1;
 
-	return index >= 0 && durei_held_flags(lane, index) & DL_HELD_CLEAN ? index : -1;
+	return index >= 0 && durei_held_flags(lane, index) & DL_HELD_TX ? index : -1;
 }
 
 /* What a transaction has mended is mended when it commits: until then it is only noted. */
@@ -220,7 +220,7 @@ int dure_mutex_mark_consistent(dure_segment *segment, dure_mutex *mutex)
 				   segment->super.name,
 				   (unsigned long long)durei_offset(segment, m));
 	if (in_tx >= 0)
-		durei_held_set_flags(lane, in_tx, DL_HELD_CLEAN | DL_HELD_MARKED);
+		durei_held_set_flags(lane, in_tx, DL_HELD_CLEAN | DL_HELD_TX | DL_HELD_MARKED);
 	else
 		(void)cell32_and(&m->word, ~DL_LOCK_DIED);
 	return 0;

@@ -25,6 +25,7 @@
  *          4 askers HELD             readers with shares         they are in: the lock is theirs
  *                                                                when held.c has freed it
  *          5 word free               turn                        held.c
+ *          DL_DRAIN_ flags           a search too many           who finds nobody clears them
  *          reading: HELD or WAITING  a share                     share.c; who waits is woken
  */
 #include <dure/rwlock.h>
@@ -349,7 +350,7 @@ static int enter(const struct call *c)
 
 static int lock_exclusive(const struct call *c)
 {
-	int r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN | DL_HELD_CROWD, 0, remaining(c));
+	int r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN, 0, remaining(c));
 
 	if (r < 0)
 		return r;
@@ -361,7 +362,7 @@ static int lock_exclusive(const struct call *c)
 
 static int lock_upgradable(const struct call *c)
 {
-	int r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN | DL_HELD_CROWD, 0, remaining(c));
+	int r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN, 0, remaining(c));
 	uint32_t word;
 
 	if (r < 0)
@@ -452,7 +453,7 @@ static int change_from_shared(const struct call *c, enum dure_lock_mode to)
 	uint32_t word;
 	int r;
 
-	r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN | DL_HELD_CROWD, 0, 0);
+	r = durei_word_take(c->lane, &c->lock->turn, DL_HELD_CLEAN, 0, 0);
 	if (r < 0)
 		return r;
 	word = cell32_load_acq(&c->lock->word);

@@ -86,10 +86,13 @@ void durei_queue_unlock(struct durei_queue_guard *guard)
 	struct dl_queue *q = guard->queue->shared;
 	struct cell32 *word = &q->lock.word;
 
-	if (guard->in_tx && guard->has_changed && !guard->was_held)	/* [QUEUEC4] */
-		lane->tx.has_locks++;
-	else if (!guard->was_held)
-		durei_word_free(lane, word, durei_held_find(lane, durei_offset(lane->seg, word)));
+	if (!guard->was_held) {
+		int index = durei_held_find(lane, durei_offset(lane->seg, word));
+		if (guard->in_tx && guard->has_changed)			/* [QUEUEC4] */
+			durei_tx_keep(lane, index);
+		else
+			durei_word_free(lane, word, index);
+	}
 	if (guard->arrivals)
 		durei_queue_wake(guard->queue, &q->arrivals, guard->arrivals);
 	if (guard->rooms)

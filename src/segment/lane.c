@@ -14,7 +14,8 @@
  *                   thread of the same process takes it up
  * Death    attaching, after step    is left behind               who mends it
  *          1 lane page backed       nothing                      -
- *          2 status OWNED           a lane of a dead process     any recoverer; it is empty
+ *          2 status OWNED           a lane of a dead process     any recoverer; it is empty,
+ *                                                                or as a damaged segment has it
  *          3 lane_high              the same                     the same
  *          4 life word              the same, marked by kernel   the same
  *          leaving, after step

@@ -26,6 +26,9 @@ static inline bool durei_log_is_open(const struct durei_lane *lane)
 /* 0, or -EINVAL -ESTALE: not an open transaction of this thread */
 int durei_tx_check(const struct dure_tx *tx);
 
+/* The lock of this entry, taken with DL_HELD_CLEAN, is the open transaction's from now on. */
+void durei_tx_keep(struct durei_lane *lane, int index);
+
 /*
  * Entries. offset is that of the cell or range concerned. Each returns 0, or -ENOSPC when the
  * log cannot grow: then nothing was added.

@@ -4,8 +4,9 @@
  *
  * Why      The log is the mechanism; this file is its use by programs: nesting, locks that
  *          are held to the end, checks of what the caller passes in.
- * Rules    [TXU1] locks of a transaction carry DL_HELD_CLEAN without DL_HELD_CROWD: an heir frees
- *                 them silently, after the log has been dealt with
+ * Rules    [TXU1] locks of a transaction carry DL_HELD_CLEAN: an heir frees them silently,
+ *                 after the log has been dealt with; and DL_HELD_TX: its end frees these, and
+ *                 no others that the thread has taken meanwhile
  *          [TXU2] they are given back after the log is IDLE
  *          [TXU3] one that was marked consistent loses its died bit then, and only after a
  *                 commit: an abort has undone what was mended
@@ -49,6 +50,12 @@ int durei_tx_check(const dure_tx *tx)
 		       : durei_error(EINVAL, "no open transaction (NULL, or ended already)");
 }
 
+void durei_tx_keep(struct durei_lane *lane, int index)
+{
+	durei_held_set_flags(lane, index, DL_HELD_CLEAN | DL_HELD_TX);
+	lane->tx.has_locks++;
+}
+
 int dure_tx_lock(dure_tx *tx, dure_mutex *mutex, int64_t timeout_ns)
 {
 	struct dl_mutex *m = (struct dl_mutex *)mutex;
@@ -63,7 +70,7 @@ int dure_tx_lock(dure_tx *tx, dure_mutex *mutex, int64_t timeout_ns)
 		return durei_word_check_held(tx->lane, &m->word);
 	r = durei_mutex_take(tx->lane, m, DL_HELD_CLEAN, timeout_ns);
 	if (r >= 0)
-		tx->has_locks++;
+		durei_tx_keep(tx->lane, (int)tx->lane->held_count - 1);
 	return r;
 }
 
@@ -117,7 +124,7 @@ static void give_locks_back(struct durei_lane *lane, bool has_committed)
 	for (int i = (int)lane->held_count - 1; lane->tx.has_locks && i >= 0; i--) {
 		uint64_t offset = cell64_load_rlx(&lane->shared->held[i]) & DL_HELD_OFFSET_MASK;
 		uint64_t flags = durei_held_flags(lane, i);
-		if (!(flags & DL_HELD_CLEAN) || flags & DL_HELD_CROWD)	/* [TXU1] */
+		if (!(flags & DL_HELD_TX))
 			continue;
 		struct dl_mutex *m = durei_at(lane->seg, offset);
 		if (has_committed && flags & DL_HELD_MARKED && durei_word_is_ours(lane, &m->word))

@@ -117,6 +117,28 @@ static pid_t start_writer(int seed)
 
 enum { STORM_ROUNDS = 60, READS = 2000 };
 
+/* What was begun inside a transaction of other locks outlives its end. */
+static void transactions_leave_a_change_alone(void **state)
+{
+	struct value v = all(9);
+	dure_mutex *mutex;
+	dure_tx *tx;
+
+	(void)state;
+	begin_with(8);
+	T_OK(dure_object_construct(seg, "mutex", DURE_TYPE(dure_mutex), 1, NULL, NULL, (void **)&mutex));
+	T_OK(dure_tx_begin(seg, &tx));
+	T_OK(dure_tx_lock(tx, mutex, 0));
+	T_OK(dure_seqlock_begin(seg, lock, &v, sizeof v, 0));
+	T_OK(dure_tx_commit(tx));
+	v = all(9);
+	T_OK(dure_seqlock_commit(seg, lock, &v, sizeof v));
+	assert_int_equal(first_byte(), 9);
+	T_OK(dure_mutex_lock(seg, mutex, 0));	/* that one was given back */
+	T_OK(dure_mutex_unlock(seg, mutex));
+	T_OK(dure_object_destroy(seg, "mutex", DURE_TYPE(dure_mutex), NULL, NULL));
+}
+
 static void readers_see_whole_values_whoever_dies(void **state)
 {
 	struct value v;
@@ -179,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_are_read_as_written),
 		cmocka_unit_test(misuse_is_refused),
+		cmocka_unit_test(transactions_leave_a_change_alone),
 		cmocka_unit_test(readers_see_whole_values_whoever_dies),
 		cmocka_unit_test(a_stopped_writer_stops_no_reader),
 	};
