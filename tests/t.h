@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -212,6 +213,29 @@ static inline void t_await(int fd)
 
 	assert_int_equal(poll(&p, 1, 20000), 1);
 	assert_int_equal(read(fd, &c, 1), 1);
+}
+
+/* Three processes of two threads each run body, with a number of their own from 1 on, to its end. */
+static inline void t_crowd(dure_segment *seg, void *(*body)(void *number))
+{
+	enum { PROCESSES = 3, THREADS = 2 };
+	pid_t pids[PROCESSES];
+
+	for (uintptr_t i = 0; i < PROCESSES; i++) {
+		pids[i] = t_fork();
+		if (pids[i] == 0) {
+			pthread_t threads[THREADS];
+			T_IN_CHILD(dure_segment_reattach(seg) == 0);
+			for (uintptr_t j = 0; j < THREADS; j++)
+				T_IN_CHILD(pthread_create(&threads[j], NULL, body,
+							  (void *)(i * THREADS + j + 1)) == 0);
+			for (int j = 0; j < THREADS; j++)
+				pthread_join(threads[j], NULL);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < PROCESSES; i++)
+		t_join(pids[i]);
 }
 
 #endif

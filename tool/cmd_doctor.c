@@ -232,22 +232,11 @@ int examine(const char *command, bool is_json)
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'J' }, { "help", no_argument, NULL, 'h' }, { 0 },
-	};
-	bool is_json = false;
-	int c;
+	bool is_json;
+	int status = read_json_option(&cmd_doctor, argc, argv, &is_json);
 
-	while ((c = getopt_long(argc, argv, "Jh", options, NULL)) != -1)
-		switch (c) {
-		case 'J':
-			is_json = true;
-			break;
-		case 'h':
-			return print_usage(&cmd_doctor, stdout);
-		default:
-			return print_usage(&cmd_doctor, stderr);
-		}
+	if (status >= 0)
+		return status;
 	if (optind != argc)
 		return print_usage(&cmd_doctor, stderr);
 	return examine("doctor", is_json);

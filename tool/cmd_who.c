@@ -480,22 +480,11 @@ static int who(const char *name, bool is_json)
 
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'J' }, { "help", no_argument, NULL, 'h' }, { 0 },
-	};
-	bool is_json = false;
-	int c;
+	bool is_json;
+	int status = read_json_option(&cmd_who, argc, argv, &is_json);
 
-	while ((c = getopt_long(argc, argv, "Jh", options, NULL)) != -1)
-		switch (c) {
-		case 'J':
-			is_json = true;
-			break;
-		case 'h':
-			return print_usage(&cmd_who, stdout);
-		default:
-			return print_usage(&cmd_who, stderr);
-		}
+	if (status >= 0)
+		return status;
 	if (argc - optind != 1)
 		return print_usage(&cmd_who, stderr);
 	return who(argv[optind], is_json);

@@ -2,6 +2,7 @@
 /*
  * text.c - how the command says things: errors, colours, sizes, ages, names
  */
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -35,6 +36,27 @@ int print_usage(const struct command *command, FILE *stream)
 {
 	fputs(command->usage, stream);
 	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;
+}
+
+int read_json_option(const struct command *command, int argc, char **argv, bool *ret_is_json)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'J' }, { "help", no_argument, NULL, 'h' }, { 0 },
+	};
+	int c;
+
+	*ret_is_json = false;
+	while ((c = getopt_long(argc, argv, "Jh", options, NULL)) != -1)
+		switch (c) {
+		case 'J':
+			*ret_is_json = true;
+			break;
+		case 'h':
+			return print_usage(command, stdout);
+		default:
+			return print_usage(command, stderr);
+		}
+	return -1;
 }
 
 static bool wants_color(FILE *stream)

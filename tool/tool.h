@@ -39,6 +39,9 @@ int complain_segment(const char *command, const char *name);
 /* prints a command's usage on the given stream; returns the status that goes with it */
 int print_usage(const struct command *command, FILE *stream);
 
+/* of a command with no option but --json and --help: -1 to go on at optind, or the exit status */
+int read_json_option(const struct command *command, int argc, char **argv, bool *ret_is_json);
+
 /* colours, on terminals that want them; "" otherwise */
 enum color { COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM, COLOR_BOLD };
 const char *color_on(FILE *stream, enum color color);

@@ -386,25 +386,8 @@ static void *work(void *context)
 
 static void nobody_sees_half_a_write(void **state)
 {
-	enum { PROCESSES = 3, THREADS = 2 };
-	pid_t pids[PROCESSES];
-
 	(void)state;
-	for (uintptr_t i = 0; i < PROCESSES; i++) {
-		pids[i] = t_fork();
-		if (pids[i] == 0) {
-			pthread_t threads[THREADS];
-			T_IN_CHILD(dure_segment_reattach(seg) == 0);
-			for (uintptr_t j = 0; j < THREADS; j++)
-				T_IN_CHILD(pthread_create(&threads[j], NULL, work,
-							  (void *)(i * THREADS + j + 1)) == 0);
-			for (int j = 0; j < THREADS; j++)
-				pthread_join(threads[j], NULL);
-			_exit(0);
-		}
-	}
-	for (int i = 0; i < PROCESSES; i++)
-		t_join(pids[i]);
+	t_crowd(seg, work);
 	assert_int_equal(root->a, root->b);
 	assert_true(root->a > 0);
 }

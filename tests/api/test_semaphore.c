@@ -165,26 +165,9 @@ static void *enter_and_leave(void *context)
 
 static void there_are_never_more_inside_than_units(void **state)
 {
-	enum { PROCESSES = 3, THREADS = 2 };
-	pid_t pids[PROCESSES];
-
 	(void)state;
 	T_OK(dure_semaphore_init(seg, sem, PLACES));
-	for (uintptr_t i = 0; i < PROCESSES; i++) {
-		pids[i] = t_fork();
-		if (pids[i] == 0) {
-			pthread_t threads[THREADS];
-			T_IN_CHILD(dure_segment_reattach(seg) == 0);
-			for (uintptr_t j = 0; j < THREADS; j++)
-				T_IN_CHILD(pthread_create(&threads[j], NULL, enter_and_leave,
-							  (void *)(i * THREADS + j + 1)) == 0);
-			for (int j = 0; j < THREADS; j++)
-				pthread_join(threads[j], NULL);
-			_exit(0);
-		}
-	}
-	for (int i = 0; i < PROCESSES; i++)
-		t_join(pids[i]);
+	t_crowd(seg, enter_and_leave);
 	expect(PLACES, 0, 0, 0);
 }
 
