@@ -175,8 +175,6 @@ static void facts_from_stat(const struct stat *st, struct durei_file_facts *ret)
 		.inode = (uint64_t)st->st_ino,
 		.size_bytes = (uint64_t)st->st_size,
 		.allocated_bytes = (uint64_t)st->st_blocks * 512,
-		.changed_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000u +
-			      (uint64_t)st->st_mtim.tv_nsec,
 		.mode = (uint32_t)st->st_mode & 07777,
 		.owner = (uint32_t)st->st_uid,
 		.group = (uint32_t)st->st_gid,

@@ -17,7 +17,6 @@ struct durei_file_facts {
 	uint64_t inode;
 	uint64_t size_bytes;		/* apparent */
 	uint64_t allocated_bytes;	/* really there */
-	uint64_t changed_ns;		/* last change of the contents, wall clock */
 	uint32_t mode;			/* permission bits */
 	uint32_t owner;
 	uint32_t group;

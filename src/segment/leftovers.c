@@ -14,9 +14,11 @@
  *                  and has a slot locked in the others; who finds neither locked knows that the
  *                  maker is dead. A maker that got the lock looks whether the file still has
  *                  its name: a sweeper may have been quicker.
- *          [LEFT2] a key is only noted when there is no such segment; and a noted segment is
- *                  only removed when it is younger than the note, of the same owner, without
- *                  a user and without its first byte. So no stranger's segment is taken.
+ *          [LEFT2] a note counts when it has one byte: it gets it after its maker saw that no
+ *                  segment has that key. And a noted segment is only removed when it is of
+ *                  the note's owner, without a user and without its first byte. So no
+ *                  stranger's segment is taken. No clock decides: that of files may run some
+ *                  milliseconds ahead of that of System V objects.
  *          [LEFT3] lock files of a segment with users are never taken, even if the segment
  *                  cannot be seen from here (another IPC namespace): their slots are locked
  * Death    of the sweeper, after step   is left behind             who mends it
@@ -92,8 +94,9 @@ int durei_note_begin(const char *directory, char *path, size_t bytes, int32_t *r
 		if (fd < 0)
 			return fd;
 		*ret_key = (int32_t)number;
-		if (*ret_key && durei_sysv_get(*ret_key, 0, 0, false, false) == -ENOENT)
-			return fd;				/* [LEFT2] */
+		if (*ret_key && durei_sysv_get(*ret_key, 0, 0, false, false) == -ENOENT &&
+		    durei_file_truncate(fd, 1) == 0)		/* [LEFT2] */
+			return fd;
 		durei_file_unlink(path);
 		durei_file_close(fd);
 	}
@@ -120,8 +123,8 @@ static bool is_half_made(int id, const struct durei_file_facts *note)
 	struct durei_sysv_facts facts;
 	void *address;
 
-	if (durei_sysv_stat(id, &facts) < 0 || facts.attached || facts.owner != note->owner ||
-	    facts.changed_s < note->changed_ns / 1000000000 || !facts.size_bytes ||
+	if (!note->size_bytes || durei_sysv_stat(id, &facts) < 0 || facts.attached ||
+	    facts.owner != note->owner || !facts.size_bytes ||
 	    durei_sysv_attach(id, true, &address) < 0)
 		return false;
 	bool is_empty = *(const volatile uint8_t *)address == 0;

@@ -324,6 +324,51 @@ static void a_half_made_sysv_segment_is_replaced(void **state)
 	T_OK(dure_segment_remove(NULL, 0, &o));
 }
 
+static bool is_there(int32_t key)
+{
+	return shmget(key, 0, 0) >= 0;
+}
+
+/* What a maker leaves that dies right after shmget: the note, and memory without a byte in it. */
+static void leave_half_made(const char *directory, int32_t key, off_t note_bytes)
+{
+	const struct timespec soon[2] = { { .tv_sec = time(NULL) + 60 }, { .tv_sec = time(NULL) + 60 } };
+	char path[96];
+
+	snprintf(path, sizeof path, "%s/.dure-new-sysv-%08x", directory, (unsigned)key);
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, note_bytes), 0);
+	assert_int_equal(futimens(fd, soon), 0);	/* the clocks of the two do not agree */
+	close(fd);
+	assert_true(shmget(key, 1 << 20, IPC_CREAT | IPC_EXCL | 0600) >= 0);
+}
+
+/* [LEFT2]: the next maker removes what a dead one noted, but not what was there before the note */
+static void the_next_maker_sweeps_what_a_dead_one_noted(void **state)
+{
+	int32_t noted = 0x44555400 + (getpid() & 0xff), stranger = 0x44555500 + (getpid() & 0xff);
+	struct dure_segment_options o = t_options(1 << 20);
+	char directory[] = "/dev/shm/dure-sweep-XXXXXX";
+	dure_segment *seg;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	leave_half_made(directory, noted, 1);
+	leave_half_made(directory, stranger, 0);
+	o.directory = directory;
+	o.lifetime = DURE_LIFETIME_PROCESS;
+	T_IS(dure_segment_open(t_name(), DURE_CREATE, &o, &seg), DURE_CREATED);
+	T_OK(dure_segment_close(seg));
+	dure_segment_remove(t_name(), 0, &o);
+	bool is_swept = !is_there(noted), is_spared = is_there(stranger);
+	shmctl(shmget(noted, 0, 0), IPC_RMID, NULL);
+	shmctl(shmget(stranger, 0, 0), IPC_RMID, NULL);
+	assert_int_equal(rmdir(directory), 0);
+	assert_true(is_swept);
+	assert_true(is_spared);
+}
+
 static void files_live_at_their_path(void **state)
 {
 	struct dure_segment_options o = t_options(1 << 20);
@@ -855,6 +900,7 @@ int main(void)
 		cmocka_unit_test(a_view_is_a_scratch_pad),
 		cmocka_unit_test(sysv_by_key_and_by_id),
 		cmocka_unit_test(a_half_made_sysv_segment_is_replaced),
+		cmocka_unit_test(the_next_maker_sweeps_what_a_dead_one_noted),
 		cmocka_unit_test(files_live_at_their_path),
 		cmocka_unit_test(memory_files_pass_over_a_socket),
 		cmocka_unit_test(buffers_and_private_heaps),
