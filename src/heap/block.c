@@ -8,7 +8,8 @@
  *          functions of its own.
  * Rules    page.c [HEAP1] to [HEAP5], run.c, tx/log.c
  * Death    reserve: RESERVED is a byte of a page that dies with its owner.
- *          keep, free: one store. Publish, free_from, replace: the log's table.
+ *          keep, free: one store. Publish, free_from in a page of ours: tx/link.c; elsewhere,
+ *          and replace: the log's table.
  */
 #include <dure/block.h>
 
@@ -226,6 +227,11 @@ static int check_place(dure_segment *seg, const dure_ref *place)
 			   seg->super.name, (const void *)place);
 }
 
+static struct cell64 *cell_of(dure_ref *place)
+{
+	return (struct cell64 *)(void *)place;
+}
+
 int durei_log_take(struct durei_lane *lane, uint64_t offset)
 {
 	dure_segment *seg = lane->seg;
@@ -320,7 +326,7 @@ int durei_log_free(struct durei_lane *lane, uint64_t offset)
 static int link_and_free(struct durei_lane *lane, dure_ref *place, uint64_t new_offset,
 			 uint64_t old_offset)
 {
-	struct cell64 *cell = (struct cell64 *)(void *)place;
+	struct cell64 *cell = cell_of(place);
 	bool in_tx = durei_log_is_open(lane);
 	int r = in_tx ? 0 : durei_log_begin(lane, true);
 
@@ -352,11 +358,20 @@ int dure_block_publish(dure_segment *segment, void *block, dure_ref *place)
 {
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(segment, &r);
+	struct cell8 *state;
 
 	if (__builtin_expect(!lane, 0))
 		return r;
 	r = check_place(segment, place);
-	return r < 0 ? r : link_and_free(lane, place, durei_offset(segment, block), 0);
+	if (__builtin_expect(r < 0, 0))
+		return r;
+	if (__builtin_expect(own_page(lane, block, &state) && !durei_log_is_open(lane) &&
+				     cell8_load_rlx(state) == DL_BLOCK_RESERVED,
+			     1)) {
+		durei_link(lane, cell_of(place), durei_offset(segment, block), state, DL_BLOCK_LIVE);
+		return 0;
+	}
+	return link_and_free(lane, place, durei_offset(segment, block), 0);
 }
 
 int dure_block_replace(dure_segment *segment, void *block, dure_ref *place)
@@ -415,16 +430,22 @@ static int free_elsewhere(struct durei_lane *lane, const struct durei_block *blo
 	return 0;
 }
 
-/* In a page of ours: one store, and it is at hand for the next reserve. */
-static inline void free_in_own_page(struct durei_lane *lane, const struct durei_page *page,
-				    void *block, struct cell8 *state)
+/* It is FREE, in a page of ours: at hand for the next reserve. */
+static inline void stack_in_own_page(struct durei_lane *lane, const struct durei_page *page,
+				     void *block, struct cell8 *state)
 {
 	struct durei_stack *stack = &lane->heap->stacks[page->class];
 
-	cell8_store_rel(state, DL_BLOCK_FREE);
 	*stack->top++ = (struct durei_free){ block, state };
 	if (__builtin_expect(stack->top == stack->ceiling, 0))
 		durei_stack_drain(lane, page->class, (size_t)(stack->ceiling - stack->floor) / 2);
+}
+
+static inline void free_in_own_page(struct durei_lane *lane, const struct durei_page *page,
+				    void *block, struct cell8 *state)
+{
+	cell8_store_rel(state, DL_BLOCK_FREE);
+	stack_in_own_page(lane, page, block, state);
 }
 
 void durei_block_collect(struct durei_lane *lane, uint64_t offset)
@@ -496,15 +517,26 @@ int dure_block_free_from(dure_segment *segment, dure_ref *place)
 {
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(segment, &r);
+	const struct durei_page *page;
+	struct cell8 *state;
 	uint64_t old;
 
-	if (!lane)
+	if (__builtin_expect(!lane, 0))
 		return r;
 	r = check_place(segment, place);
 	if (r < 0)
 		return r;
 	old = dure_ref_load(place).offset;
-	return old ? link_and_free(lane, place, 0, old) : 0;
+	if (!old)
+		return 0;
+	page = own_page(lane, durei_at(segment, old), &state);
+	if (__builtin_expect(!page || durei_log_is_open(lane) ||
+				     cell8_load_rlx(state) != DL_BLOCK_LIVE,
+			     0))
+		return link_and_free(lane, place, 0, old);
+	durei_link(lane, cell_of(place), 0, state, DL_BLOCK_FREE);
+	stack_in_own_page(lane, page, durei_at(segment, old), state);
+	return 0;
 }
 
 /* -- sizes and addresses ----------------------------------------------------------------- */

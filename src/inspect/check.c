@@ -150,7 +150,7 @@ static void check_used_lane(struct durei_check *check, unsigned id, const struct
 	if (durei_status_slot(status) >= check->seg->super.slot_count)
 		DAMAGED(check, "LANE2", at, "lane %u belongs to place %u, which is none", id,
 			durei_status_slot(status));
-	if (log > DL_LOG_VISIBLE)
+	if (log >= DL_LOG_STATE_END)
 		DAMAGED(check, "TX1", at, "the log of lane %u is in state %u, which is none", id, log);
 	if (log != DL_LOG_IDLE)
 		check->has_open_log = true;

@@ -60,6 +60,13 @@ struct dl_log_chunk {
 
 static_assert(sizeof(struct dl_log_chunk) == 32, "no padding");
 
+/* the short log, in place of entries */
+struct dl_link {
+	struct cell64 place;		/* offset of the word that changes */
+	struct cell64 value;		/* what it becomes; 0: unlinked */
+	struct cell64 state;		/* offset of the block's state << 8 | what that becomes */
+};
+
 static inline enum dl_log_kind dl_log_kind(uint64_t head)
 {
 	return (enum dl_log_kind)(head & DL_LOG_KIND_MASK);

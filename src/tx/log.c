@@ -15,6 +15,7 @@
  *          ACTIVE      undo entries hold: roll back
  *          COMMITTED   undo entries are void; carry the others out, blocks taken first
  *          VISIBLE     all blocks are taken; entries marked by this log count from now on
+ *          LINK        the short log of a single link, carried out by its heirs: link.c
  * Rules    [TX1] leaving ACTIVE is the commit, and the only one: to COMMITTED, or without blocks
  *                to take at once to VISIBLE
  *          [TX2] stores into words that others may change are guarded by a lock which the lane
@@ -53,7 +54,6 @@
 #include <string.h>
 
 #include "layout/page.h"
-#include "segment/gate.h"
 
 enum {
 	CHUNK_FIRST_BYTES = 4096,	/* then twice as much each time */
@@ -62,11 +62,6 @@ enum {
 };
 
 /* -- writing ----------------------------------------------------------------------------- */
-
-static void set_state(struct dl_lane *lane, unsigned state, uint64_t serial)
-{
-	cell64_store_rel(&lane->log_state, serial << DL_LOG_SERIAL_SHIFT | state);
-}
 
 static void start_in_lane(struct durei_lane *lane)
 {
@@ -91,18 +86,9 @@ int durei_log_begin(struct durei_lane *lane, bool is_single)
 				   "called from a signal handler, or left by longjmp?",
 				   lane->seg->super.name);
 	start_in_lane(lane);
-	cell64_store_rel(&shared->log_used, 0);
-	if (cell64_load_rlx(&shared->log_more))		/* only this thread writes it */
-		cell64_store_rel(&shared->log_more, 0);
 	if (cell64_load_rlx(&shared->log_cursor))
 		cell64_store_rel(&shared->log_cursor, 0);
-	set_state(shared, DL_LOG_ACTIVE, ++lane->serial);	/* G1: shown, then look */
-	while (lane->held_count == 0 && durei_gate_is_shut(lane)) {
-		set_state(shared, DL_LOG_IDLE, lane->serial);
-		durei_gate_wait(lane);
-		set_state(shared, DL_LOG_ACTIVE, lane->serial);
-	}
-	lane->tx.depth = 1;
+	durei_log_show(lane);
 	lane->tx.is_single = is_single;
 	fence_crash();		/* no entry is written over the last log before it is closed */
 	return 0;
@@ -478,7 +464,7 @@ static void carry_out_taken(dure_segment *seg, struct dl_lane *lane)
 static void carry_out(dure_segment *seg, struct dl_lane *lane, uint64_t serial)
 {
 	walk_forwards(seg, lane, carry_out_take);
-	set_state(lane, DL_LOG_VISIBLE, serial);
+	durei_log_set_state(lane, DL_LOG_VISIBLE, serial);
 	carry_out_taken(seg, lane);
 }
 
@@ -531,7 +517,7 @@ static void close_log(struct durei_lane *lane)
 	uint64_t left = lane->mapped_bytes;
 	struct chunk_view chunk = { .next = cell64_load_rlx(&lane->shared->log_more) };
 
-	set_state(lane->shared, DL_LOG_IDLE, lane->serial);	/* step 9 */
+	durei_log_set_state(lane->shared, DL_LOG_IDLE, lane->serial);	/* step 9 */
 	lane->tx.depth = 0;
 	while (chunk.next && view_next(lane->seg, &chunk, &left))
 		durei_log_chunk_cancel(lane, chunk.offset);
@@ -604,10 +590,10 @@ void durei_log_commit(struct durei_lane *lane)
 {
 	publish_entries(&lane->tx);
 	if (lane->tx.block_count > lane->tx.free_count) {
-		set_state(lane->shared, DL_LOG_COMMITTED, lane->serial);	/* step 5 */
+		durei_log_set_state(lane->shared, DL_LOG_COMMITTED, lane->serial);	/* step 5 */
 		walk_own(lane, own_take);
 	}
-	set_state(lane->shared, DL_LOG_VISIBLE, lane->serial);		/* step 6 */
+	durei_log_set_state(lane->shared, DL_LOG_VISIBLE, lane->serial);		/* step 6 */
 	walk_own(lane, own_set);
 	if (lane->tx.free_count) {
 		cell64_store_rel(&lane->shared->log_cursor, 1);		/* step 7 */
@@ -620,7 +606,7 @@ void durei_log_abort(struct durei_lane *lane)
 {
 	publish_entries(&lane->tx);
 	roll_back(lane->seg, lane->shared);
-	set_state(lane->shared, DL_LOG_IDLE, lane->serial);		/* [TX6] */
+	durei_log_set_state(lane->shared, DL_LOG_IDLE, lane->serial);		/* [TX6] */
 	if (lane->tx.block_count)
 		walk_own(lane, own_take_back);
 	close_log(lane);
@@ -667,10 +653,13 @@ void durei_log_mend(struct durei_mending *mending)
 	case DL_LOG_VISIBLE:
 		carry_out_taken(mending->seg, lane);
 		break;
+	case DL_LOG_LINK:
+		durei_link_mend(mending->seg, lane);
+		break;
 	default:
 		break;
 	}
-	set_state(lane, DL_LOG_IDLE, serial);
+	durei_log_set_state(lane, DL_LOG_IDLE, serial);
 }
 
 void durei_log_end(struct durei_lane *lane)

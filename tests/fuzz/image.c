@@ -340,7 +340,7 @@ static void add_log_entry(const struct patient *p, const struct damage *d)
 	memcpy(lane->log + used, entry, sizeof entry);
 	lane->log_used.raw = (used + 16) << DL_LOG_USED_SHIFT | 2;
 	lane->log_state.raw = (lane->log_state.raw & ~UINT64_C(0xff)) |
-			      (d->which & 4 ? DL_LOG_COMMITTED : DL_LOG_ACTIVE);
+			      (DL_LOG_ACTIVE + (d->which >> 2 & 3));
 	p->bytes[s->lane_status_offset + id * 8] = DL_LANE_OWNED;
 }
 

@@ -98,6 +98,23 @@ static void prepare_published(struct world *w)
 	publish(w, 0, 64);
 }
 
+/* The lane's log still has the words of an earlier link. */
+static void prepare_second(struct world *w)
+{
+	prepare_published(w);
+	reserve(w, 1, 64);
+}
+
+static void run_publish_second(struct world *w)
+{
+	must(dure_block_publish(w->seg, w->blocks[1], &w->root->refs[1]), "publish");
+}
+
+static enum verdict judge_second(struct world *w)
+{
+	return leads_to_block(w, 0, 64) ? judge_ref(w, 1, 64) : WRONG;
+}
+
 static void run_free_from(struct world *w)
 {
 	must(dure_block_free_from(w->seg, &w->root->refs[0]), "free_from");
@@ -294,6 +311,7 @@ static const struct scenario list[] = {
 	{ "reserve_run", "dure_block_reserve", warm_up, run_reserve_run, nothing_to_see, 0 },
 	{ "reserve_many", "dure_block_reserve_many", warm_up, run_reserve_many, nothing_to_see, 0 },
 	{ "publish", "dure_block_publish", prepare_reserved, run_publish, judge_publish, 0 },
+	{ "publish_second", "dure_block_publish", prepare_second, run_publish_second, judge_second, 0 },
 	{ "publish_run", "dure_block_publish", prepare_reserved_run, run_publish, judge_publish_run, 0 },
 	{ "keep", "dure_block_keep", prepare_keep, run_keep, judge_live_count, 0 },
 	{ "keep_run", "dure_block_keep", prepare_keep_run, run_keep, judge_live_count, 0 },
