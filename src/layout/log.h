@@ -67,6 +67,8 @@ struct dl_link {
 	struct cell64 state;		/* offset of the block's state << 8 | what that becomes */
 };
 
+static_assert(sizeof(struct dl_link) == 24, "fits the first chunk");
+
 static inline enum dl_log_kind dl_log_kind(uint64_t head)
 {
 	return (enum dl_log_kind)(head & DL_LOG_KIND_MASK);
