@@ -29,9 +29,7 @@
  *          [TX4] `freeing` names a block's state from before it is freed until the cursor has
  *                counted it; who collects freed blocks leaves that one alone. So an heir who
  *                finds `freeing` set knows that the block is nobody's yet, and repeats
- *          [TX7] a log found in a segment is foreign bytes: what it says is done only where an
- *                honest one could have said it, and a chain of chunks is walked only as far as
- *                each names the one before it and all of them fit the segment
+ *          [TX7] a log found in a segment is foreign bytes: walk.c
  * Death    after step           is left behind                      who mends it
  *          1 used = 0, ACTIVE   an open log without entries         roll back: nothing to do
  *          2 entry              an entry beyond used                nobody reads it
@@ -54,11 +52,11 @@
 #include <string.h>
 
 #include "layout/page.h"
+#include "tx/walk.h"
 
 enum {
 	CHUNK_FIRST_BYTES = 4096,	/* then twice as much each time */
 	CHUNK_MAX_BYTES = 1 << 20,
-	CHUNKS_MAX = 1 << 16,		/* recovery's patience with a chain */
 };
 
 /* -- writing ----------------------------------------------------------------------------- */
@@ -213,186 +211,10 @@ int durei_log_write_byte(struct durei_lane *lane, struct cell8 *cell, uint8_t va
 	return 0;
 }
 
-/* -- walking ----------------------------------------------------------------------------- */
-
-/* One chunk as found in the segment: checked, so that walking it stays inside. */
-struct chunk_view {
-	const unsigned char *entries;
-	uint64_t used_bytes;
-	uint64_t last_words;
-	uint64_t offset;		/* 0: the lane's */
-	uint64_t all_bytes;		/* with its head; the lane's: 0 */
-	uint64_t next, before;
-};
-
-static bool view_lane_chunk(const struct dl_lane *lane, struct chunk_view *ret)
-{
-	uint64_t used = cell64_load_acq(&lane->log_used);
-
-	*ret = (struct chunk_view){
-		.entries = lane->log, .used_bytes = used >> DL_LOG_USED_SHIFT,
-		.last_words = used & DL_LOG_USED_LAST_MASK,
-		.next = cell64_load_acq(&lane->log_more),
-	};
-	return ret->used_bytes <= DL_LOG_INLINE_BYTES && ret->used_bytes % 8 == 0;
-}
-
-static bool view_chunk(dure_segment *seg, uint64_t offset, struct chunk_view *ret)
-{
-	const struct dl_log_chunk *chunk;
-	uint64_t bytes, used;
-
-	if (offset % 8 || offset < seg->super.data_offset ||
-	    !durei_bytes_are_backed(seg, offset, sizeof *chunk))
-		return false;
-	chunk = durei_at(seg, offset);
-	bytes = chunk->bytes;
-	if (bytes > seg->mapped_bytes)
-		return false;
-	used = cell64_load_acq(&chunk->used);
-	*ret = (struct chunk_view){
-		.entries = (const unsigned char *)(chunk + 1),
-		.used_bytes = used >> DL_LOG_USED_SHIFT,
-		.last_words = used & DL_LOG_USED_LAST_MASK, .offset = offset,
-		.all_bytes = sizeof *chunk + bytes,
-		.next = cell64_load_acq(&chunk->next), .before = chunk->before,
-	};
-	return ret->used_bytes <= bytes && ret->used_bytes % 8 == 0 &&
-	       durei_bytes_are_backed(seg, offset, sizeof *chunk + bytes);
-}
-
-/* From chunk to the one behind it. *left: bytes that the rest of the chain can have. [TX7] */
-static bool view_next(dure_segment *seg, struct chunk_view *chunk, uint64_t *left)
-{
-	uint64_t here = chunk->offset;
-
-	if (!chunk->next || !view_chunk(seg, chunk->next, chunk) || chunk->before != here ||
-	    chunk->all_bytes > *left)
-		return false;
-	*left -= chunk->all_bytes;
-	return true;
-}
-
-struct entry_view {
-	enum dl_log_kind kind;
-	uint64_t offset, second, words, words_before;
-	const uint64_t *data;		/* UNDO_RANGE */
-};
-
-static uint64_t bytes_touched(const struct entry_view *e)
-{
-	switch (e->kind) {
-	case DL_LOG_UNDO_RANGE:
-		return e->second;
-	case DL_LOG_UNDO_BYTE:
-	case DL_LOG_TAKE:
-	case DL_LOG_FREE:
-		return 1;
-	default:
-		return 8;
-	}
-}
-
-/*
- * [TX7] Logs write data; and page words, to take or to free a run, or to mark one that is to
- * be freed.
- */
-static bool may_write(dure_segment *seg, const struct entry_view *e, uint64_t bytes)
-{
-	uint64_t page = (e->offset - seg->super.pages_offset) / 8, word = e->second;
-	enum dl_page_kind kind = dl_page_kind(word);
-
-	if (e->kind == DL_LOG_UNDO_WORD && e->offset < seg->super.data_offset) {
-		if (kind != DL_PAGE_RUN_LIVE && kind != DL_PAGE_RUN_RESERVED)
-			return false;
-	} else if (e->kind == DL_LOG_TAKE_RUN || e->kind == DL_LOG_FREE_RUN) {
-		if (kind != (e->kind == DL_LOG_TAKE_RUN ? DL_PAGE_RUN_LIVE : DL_PAGE_RUN_FREEING))
-			return false;
-	} else {
-		return e->offset >= seg->super.data_offset &&
-		       durei_bytes_are_backed(seg, e->offset, bytes);
-	}
-	return page >= durei_first_page(seg) && page < durei_page_limit(seg) &&
-	       dl_page_count(word) <= durei_page_limit(seg) - page;
-}
-
-/* False when the entry cannot be one of ours: a damaged segment, never a crash. */
-static bool view_entry(dure_segment *seg, const struct chunk_view *chunk, uint64_t at,
-		       struct entry_view *ret)
-{
-	const uint64_t *entry = (const uint64_t *)(const void *)(chunk->entries + at);
-	uint64_t bytes;
-
-	if (at % 8 || at + 16 > chunk->used_bytes)
-		return false;
-	*ret = (struct entry_view){
-		.kind = dl_log_kind(entry[0]), .offset = dl_log_offset(entry[0]),
-		.second = entry[1], .words_before = dl_log_words_before(entry[0]),
-		.data = entry + 2,
-	};
-	if (ret->kind < DL_LOG_UNDO_WORD || ret->kind >= DL_LOG_KIND_END ||
-	    (ret->kind == DL_LOG_UNDO_RANGE && ret->second > DL_LOG_RANGE_MAX))
-		return false;
-	ret->words = dl_log_words(entry[0], entry[1]);
-	bytes = bytes_touched(ret);
-	return at + ret->words * 8 <= chunk->used_bytes && (bytes != 8 || ret->offset % 8 == 0) &&
-	       may_write(seg, ret, bytes);
-}
-
-typedef void (*entry_step)(dure_segment *seg, struct dl_lane *lane, const struct entry_view *entry);
-
-static void walk_forwards(dure_segment *seg, struct dl_lane *lane, entry_step step)
-{
-	uint64_t left = seg->mapped_bytes;
-	struct chunk_view chunk;
-	struct entry_view entry;
-	bool ok = view_lane_chunk(lane, &chunk);
-
-	for (int chunks = 0; ok && chunks < CHUNKS_MAX; chunks++) {
-		for (uint64_t at = 0; view_entry(seg, &chunk, at, &entry); at += entry.words * 8)
-			step(seg, lane, &entry);
-		ok = view_next(seg, &chunk, &left);
-	}
-}
-
-static bool find_last_chunk(dure_segment *seg, struct dl_lane *lane, struct chunk_view *ret)
-{
-	uint64_t left = seg->mapped_bytes;
-	struct chunk_view next;
-	bool ok = view_lane_chunk(lane, ret);
-
-	next = *ret;
-	for (int chunks = 0; ok && chunks < CHUNKS_MAX && view_next(seg, &next, &left); chunks++)
-		*ret = next;
-	return ok;
-}
-
-static void walk_backwards(dure_segment *seg, struct dl_lane *lane, entry_step step)
-{
-	uint64_t left = seg->mapped_bytes;
-	struct chunk_view chunk;
-	struct entry_view entry;
-	bool ok = find_last_chunk(seg, lane, &chunk);
-
-	for (int chunks = 0; ok && chunks < CHUNKS_MAX; chunks++) {
-		uint64_t at = chunk.used_bytes, words = chunk.last_words;
-		while (words && words * 8 <= at && view_entry(seg, &chunk, at - words * 8, &entry)) {
-			at -= words * 8;
-			step(seg, lane, &entry);
-			words = entry.words_before;
-		}
-		if (!chunk.offset || chunk.all_bytes > left)
-			return;
-		left -= chunk.all_bytes;	/* what is undone may be this very chain */
-		ok = chunk.before ? view_chunk(seg, chunk.before, &chunk)
-				  : view_lane_chunk(lane, &chunk);
-	}
-}
-
 /* -- carrying out ------------------------------------------------------------------------ */
 
 /* [TX5]: before VISIBLE, and may be repeated until then */
-static void carry_out_take(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
+static void carry_out_take(dure_segment *seg, struct dl_lane *lane, const struct durei_log_entry *e)
 {
 	(void)lane;
 	if (e->kind == DL_LOG_TAKE)
@@ -402,7 +224,7 @@ static void carry_out_take(dure_segment *seg, struct dl_lane *lane, const struct
 }
 
 /* Sets and bumps: may be repeated, in order. */
-static void carry_out_set(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
+static void carry_out_set(dure_segment *seg, struct dl_lane *lane, const struct durei_log_entry *e)
 {
 	struct cell64 *cell = durei_at(seg, e->offset);
 
@@ -413,13 +235,8 @@ static void carry_out_set(dure_segment *seg, struct dl_lane *lane, const struct 
 		cell64_store_rel(cell, cell64_load_rlx(cell) + 1);
 }
 
-static bool is_free_entry(const struct entry_view *e)
-{
-	return e->kind == DL_LOG_FREE || e->kind == DL_LOG_FREE_RUN;
-}
-
 /* Step 8 for one free; `done` frees are behind us. [TX4] */
-static void carry_out_free(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e,
+static void carry_out_free(dure_segment *seg, struct dl_lane *lane, const struct durei_log_entry *e,
 			   uint64_t done)
 {
 	cell64_store_rel(&lane->freeing, e->offset);
@@ -431,45 +248,34 @@ static void carry_out_free(dure_segment *seg, struct dl_lane *lane, const struct
 	cell64_store_rel(&lane->freeing, 0);
 }
 
-/* For an heir: the frees not yet counted. A `freeing` that is counted is only cleared. */
-static void carry_out_frees(dure_segment *seg, struct dl_lane *lane)
+/* For an heir: the frees not yet counted. */
+static void carry_out_rest(dure_segment *seg, struct dl_lane *lane, const struct durei_log_entry *e)
 {
-	uint64_t done = cell64_load_acq(&lane->log_cursor) - 1, seen = 0;
-	uint64_t left = seg->mapped_bytes;
-	struct chunk_view chunk;
-	struct entry_view entry;
-	bool ok = view_lane_chunk(lane, &chunk);
+	uint64_t done = cell64_load_acq(&lane->log_cursor) - 1;
 
-	for (int chunks = 0; ok && chunks < CHUNKS_MAX; chunks++) {
-		for (uint64_t at = 0; view_entry(seg, &chunk, at, &entry); at += entry.words * 8) {
-			if (!is_free_entry(&entry))
-				continue;
-			if (seen++ >= done)
-				carry_out_free(seg, lane, &entry, seen - 1);
-		}
-		ok = view_next(seg, &chunk, &left);
-	}
-	cell64_store_rel(&lane->freeing, 0);
+	if (durei_log_is_free(e) && e->frees_before >= done)
+		carry_out_free(seg, lane, e, e->frees_before);
 }
 
 static void carry_out_taken(dure_segment *seg, struct dl_lane *lane)
 {
 	if (cell64_load_acq(&lane->log_cursor) == 0) {
-		walk_forwards(seg, lane, carry_out_set);
+		durei_log_walk_forwards(seg, lane, carry_out_set);
 		cell64_store_rel(&lane->log_cursor, 1);		/* [TX3] */
 	}
-	carry_out_frees(seg, lane);
+	durei_log_walk_forwards(seg, lane, carry_out_rest);
+	cell64_store_rel(&lane->freeing, 0);	/* one that is counted already */
 }
 
 static void carry_out(dure_segment *seg, struct dl_lane *lane, uint64_t serial)
 {
-	walk_forwards(seg, lane, carry_out_take);
+	durei_log_walk_forwards(seg, lane, carry_out_take);
 	durei_log_set_state(lane, DL_LOG_VISIBLE, serial);
 	carry_out_taken(seg, lane);
 }
 
 /* A page word is only unmarked. */
-static void undo_word(dure_segment *seg, struct cell64 *to, const struct entry_view *e)
+static void undo_word(dure_segment *seg, struct cell64 *to, const struct durei_log_entry *e)
 {
 	if (e->offset < seg->super.data_offset &&
 	    (cell64_load_rlx(to) | DL_PAGE_RUN_DOOMED) != (e->second | DL_PAGE_RUN_DOOMED))
@@ -477,7 +283,7 @@ static void undo_word(dure_segment *seg, struct cell64 *to, const struct entry_v
 	cell64_store_rel(to, e->second);
 }
 
-static void undo(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
+static void undo(dure_segment *seg, struct dl_lane *lane, const struct durei_log_entry *e)
 {
 	void *to = durei_at(seg, e->offset);
 
@@ -497,7 +303,7 @@ static void undo(dure_segment *seg, struct dl_lane *lane, const struct entry_vie
 	}
 }
 
-static void bump(dure_segment *seg, struct dl_lane *lane, const struct entry_view *e)
+static void bump(dure_segment *seg, struct dl_lane *lane, const struct durei_log_entry *e)
 {
 	if (e->kind == DL_LOG_BUMP)
 		carry_out_set(seg, lane, e);
@@ -505,8 +311,8 @@ static void bump(dure_segment *seg, struct dl_lane *lane, const struct entry_vie
 
 static void roll_back(dure_segment *seg, struct dl_lane *lane)
 {
-	walk_backwards(seg, lane, undo);
-	walk_forwards(seg, lane, bump);			/* [TX6] */
+	durei_log_walk_backwards(seg, lane, undo);
+	durei_log_walk_forwards(seg, lane, bump);			/* [TX6] */
 	fence_crash();
 }
 
@@ -515,26 +321,26 @@ static void roll_back(dure_segment *seg, struct dl_lane *lane)
 static void close_log(struct durei_lane *lane)
 {
 	uint64_t left = lane->mapped_bytes;
-	struct chunk_view chunk = { .next = cell64_load_rlx(&lane->shared->log_more) };
+	struct durei_log_part chunk = { .next = cell64_load_rlx(&lane->shared->log_more) };
 
 	durei_log_set_state(lane->shared, DL_LOG_IDLE, lane->serial);	/* step 9 */
 	lane->tx.depth = 0;
-	while (chunk.next && view_next(lane->seg, &chunk, &left))
+	while (chunk.next && durei_log_view_next(lane->seg, &chunk, &left))
 		durei_log_chunk_cancel(lane, chunk.offset);
 }
 
-typedef void (*own_step)(struct durei_lane *lane, const struct entry_view *entry);
+typedef void (*own_step)(struct durei_lane *lane, const struct durei_log_entry *entry);
 
 /* Further chunks are blocks: in a damaged segment they may be somebody else's as well. */
 static __attribute__((noinline)) void walk_own_chunks(struct durei_lane *lane, uint64_t next,
 						      own_step step)
 {
 	uint64_t left = lane->mapped_bytes;
-	struct chunk_view chunk = { .next = next };
-	struct entry_view entry;
+	struct durei_log_part chunk = { .next = next };
+	struct durei_log_entry entry;
 
-	while (view_next(lane->seg, &chunk, &left))
-		for (uint64_t at = 0; view_entry(lane->seg, &chunk, at, &entry);
+	while (durei_log_view_next(lane->seg, &chunk, &left))
+		for (uint64_t at = 0; durei_log_view_entry(lane->seg, &chunk, at, &entry);
 		     at += entry.words * 8)
 			step(lane, &entry);
 }
@@ -551,7 +357,7 @@ static inline void walk_own(struct durei_lane *lane, own_step step)
 	const uint64_t *end = entry + used / 8;
 
 	for (; entry < end; entry += dl_log_words(entry[0], entry[1])) {
-		struct entry_view view = { .kind = dl_log_kind(entry[0]),
+		struct durei_log_entry view = { .kind = dl_log_kind(entry[0]),
 					   .offset = dl_log_offset(entry[0]),
 					   .second = entry[1] };
 		step(lane, &view);
@@ -560,27 +366,27 @@ static inline void walk_own(struct durei_lane *lane, own_step step)
 		walk_own_chunks(lane, more, step);
 }
 
-static inline void own_take(struct durei_lane *lane, const struct entry_view *e)
+static inline void own_take(struct durei_lane *lane, const struct durei_log_entry *e)
 {
 	carry_out_take(lane->seg, lane->shared, e);
 }
 
-static inline void own_set(struct durei_lane *lane, const struct entry_view *e)
+static inline void own_set(struct durei_lane *lane, const struct durei_log_entry *e)
 {
 	carry_out_set(lane->seg, lane->shared, e);
 }
 
-static inline void own_free(struct durei_lane *lane, const struct entry_view *e)
+static inline void own_free(struct durei_lane *lane, const struct durei_log_entry *e)
 {
 	uint64_t done = cell64_load_rlx(&lane->shared->log_cursor) - 1;
 
-	if (!is_free_entry(e))
+	if (!durei_log_is_free(e))
 		return;
 	carry_out_free(lane->seg, lane->shared, e, done);
 	durei_log_freed(lane, e->kind, e->offset, e->second);
 }
 
-static inline void own_take_back(struct durei_lane *lane, const struct entry_view *e)
+static inline void own_take_back(struct durei_lane *lane, const struct durei_log_entry *e)
 {
 	if (e->kind == DL_LOG_TAKE || e->kind == DL_LOG_TAKE_RUN)
 		durei_log_not_taken(lane, e->kind, e->offset, e->second);
