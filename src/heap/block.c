@@ -17,7 +17,7 @@
 
 #include "heap/heap.h"
 #include "segment/wait.h"
-#include "tx/log.h"
+#include "tx/link.h"
 
 enum {
 	ALIGN_DEFAULT = 16,
@@ -192,19 +192,14 @@ static uint64_t live_run(const struct durei_block *block)
 
 /* -- publishing -------------------------------------------------------------------------- */
 
-int dure_block_keep(dure_segment *segment, void *block)
+static __attribute__((noinline)) int keep_slowly(dure_segment *segment, void *block)
 {
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(segment, &r);
 	struct durei_block found;
-	struct cell8 *state;
 
-	if (__builtin_expect(!lane, 0))
+	if (!lane)
 		return r;
-	if (own_page(lane, block, &state) && cell8_load_rlx(state) == DL_BLOCK_RESERVED) {
-		cell8_store_rel(state, DL_BLOCK_LIVE);
-		return 0;
-	}
 	r = find_reserved(lane, block, "dure_block_keep", &found);
 	if (r < 0)
 		return r;
@@ -215,13 +210,31 @@ int dure_block_keep(dure_segment *segment, void *block)
 	return 0;
 }
 
-static int check_place(dure_segment *seg, const dure_ref *place)
+int dure_block_keep(dure_segment *segment, void *block)
+{
+	struct durei_lane *lane = durei_lane_hot(segment);
+	struct cell8 *state;
+
+	if (__builtin_expect(lane && own_page(lane, block, &state) &&
+				     cell8_load_rlx(state) == DL_BLOCK_RESERVED,
+			     1)) {
+		cell8_store_rel(state, DL_BLOCK_LIVE);
+		return 0;
+	}
+	return keep_slowly(segment, block);
+}
+
+static inline bool is_place(dure_segment *seg, const dure_ref *place)
 {
 	uint64_t offset = durei_offset(seg, place);
 
-	if (__builtin_expect(offset % 8 == 0 && offset >= seg->super.data_offset &&
-				     durei_bytes_are_backed(seg, offset, sizeof *place),
-			     1))
+	return offset % 8 == 0 && offset >= seg->super.data_offset &&
+	       durei_bytes_are_backed(seg, offset, sizeof *place);
+}
+
+static int check_place(dure_segment *seg, const dure_ref *place)
+{
+	if (is_place(seg, place))
 		return 0;
 	return durei_error(EINVAL, "segment %s: %p is no place in it for a reference",
 			   seg->super.name, (const void *)place);
@@ -354,24 +367,31 @@ static int link_and_free(struct durei_lane *lane, dure_ref *place, uint64_t new_
 	return r;
 }
 
-int dure_block_publish(dure_segment *segment, void *block, dure_ref *place)
+static __attribute__((noinline)) int publish_slowly(dure_segment *segment, void *block,
+						    dure_ref *place)
 {
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(segment, &r);
-	struct cell8 *state;
 
-	if (__builtin_expect(!lane, 0))
+	if (!lane)
 		return r;
 	r = check_place(segment, place);
-	if (__builtin_expect(r < 0, 0))
-		return r;
-	if (__builtin_expect(own_page(lane, block, &state) && !durei_log_is_open(lane) &&
-				     cell8_load_rlx(state) == DL_BLOCK_RESERVED,
+	return r < 0 ? r : link_and_free(lane, place, durei_offset(segment, block), 0);
+}
+
+int dure_block_publish(dure_segment *segment, void *block, dure_ref *place)
+{
+	struct durei_lane *lane = durei_lane_hot(segment);
+	struct cell8 *state;
+
+	if (__builtin_expect(lane && is_place(segment, place) && own_page(lane, block, &state) &&
+				     cell8_load_rlx(state) == DL_BLOCK_RESERVED &&
+				     !durei_log_is_open(lane),
 			     1)) {
 		durei_link(lane, cell_of(place), durei_offset(segment, block), state, DL_BLOCK_LIVE);
 		return 0;
 	}
-	return link_and_free(lane, place, durei_offset(segment, block), 0);
+	return publish_slowly(segment, block, place);
 }
 
 int dure_block_replace(dure_segment *segment, void *block, dure_ref *place)
@@ -513,30 +533,36 @@ int durei_block_free(struct durei_lane *lane, uint64_t offset)
 	return dure_block_free(lane->seg, durei_at(lane->seg, offset));
 }
 
-int dure_block_free_from(dure_segment *segment, dure_ref *place)
+static __attribute__((noinline)) int free_from_slowly(dure_segment *segment, dure_ref *place)
 {
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(segment, &r);
-	const struct durei_page *page;
-	struct cell8 *state;
 	uint64_t old;
 
-	if (__builtin_expect(!lane, 0))
+	if (!lane)
 		return r;
 	r = check_place(segment, place);
 	if (r < 0)
 		return r;
 	old = dure_ref_load(place).offset;
-	if (!old)
-		return 0;
-	page = own_page(lane, durei_at(segment, old), &state);
-	if (__builtin_expect(!page || durei_log_is_open(lane) ||
-				     cell8_load_rlx(state) != DL_BLOCK_LIVE,
-			     0))
-		return link_and_free(lane, place, 0, old);
-	durei_link(lane, cell_of(place), 0, state, DL_BLOCK_FREE);
-	stack_in_own_page(lane, page, durei_at(segment, old), state);
-	return 0;
+	return old ? link_and_free(lane, place, 0, old) : 0;
+}
+
+int dure_block_free_from(dure_segment *segment, dure_ref *place)
+{
+	struct durei_lane *lane = durei_lane_hot(segment);
+	struct cell8 *state;
+
+	if (__builtin_expect(lane && is_place(segment, place) && !durei_log_is_open(lane), 1)) {
+		void *block = durei_at(segment, dure_ref_load(place).offset);
+		struct durei_page *page = own_page(lane, block, &state);
+		if (__builtin_expect(page && cell8_load_rlx(state) == DL_BLOCK_LIVE, 1)) {
+			durei_link(lane, cell_of(place), 0, state, DL_BLOCK_FREE);
+			stack_in_own_page(lane, page, block, state);
+			return 0;
+		}
+	}
+	return free_from_slowly(segment, place);
 }
 
 /* -- sizes and addresses ----------------------------------------------------------------- */

@@ -87,7 +87,9 @@ unsigned durei_mark_state(const dure_segment *seg, uint64_t mark)
 	word = cell64_load_acq(&durei_lane_at(seg, (unsigned)id)->log_state);
 	if ((word >> DL_LOG_SERIAL_SHIFT & DL_MARK_SERIAL_MASK) != (mark & DL_MARK_SERIAL_MASK))
 		return DL_LOG_IDLE;
-	return (unsigned)(word & DL_LOG_STATE_MASK);
+	/* a short log has the serial of the log before it [LINK1] */
+	unsigned state = (unsigned)(word & DL_LOG_STATE_MASK);
+	return state < DL_LOG_SHOWN ? state : DL_LOG_IDLE;
 }
 
 static bool is_under_way(unsigned log_state)

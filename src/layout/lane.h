@@ -57,8 +57,9 @@ enum {
 	DL_LOG_ACTIVE = 1,
 	DL_LOG_COMMITTED = 2,		/* it will happen; blocks are being taken */
 	DL_LOG_VISIBLE = 3,		/* it has happened, for everybody */
-	DL_LOG_LINK = 4,		/* it will happen: a struct dl_link (tx/link.c) */
-	DL_LOG_STATE_END = 5,
+	DL_LOG_SHOWN = 4,		/* an operation begins; nothing is in the log */
+	DL_LOG_LINK = 5,		/* it will happen: a struct dl_link (tx/link.c) */
+	DL_LOG_STATE_END = 6,
 	DL_LOG_STATE_MASK = 0xff,
 	DL_LOG_SERIAL_SHIFT = 8,
 };

@@ -61,6 +61,7 @@ struct dl_log_chunk {
 static_assert(sizeof(struct dl_log_chunk) == 32, "no padding");
 
 /* the short log, in place of entries */
+enum { DL_LINK_STATE_SHIFT = 8 };
 struct dl_link {
 	struct cell64 place;		/* offset of the word that changes */
 	struct cell64 value;		/* what it becomes; 0: unlinked */

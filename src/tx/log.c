@@ -15,7 +15,7 @@
  *          ACTIVE      undo entries hold: roll back
  *          COMMITTED   undo entries are void; carry the others out, blocks taken first
  *          VISIBLE     all blocks are taken; entries marked by this log count from now on
- *          LINK        the short log of a single link, carried out by its heirs: link.c
+ *          SHOWN, LINK the short log of a single link: link.c
  * Rules    [TX1] leaving ACTIVE is the commit, and the only one: to COMMITTED, or without blocks
  *                to take at once to VISIBLE
  *          [TX2] stores into words that others may change are guarded by a lock which the lane
@@ -52,6 +52,7 @@
 #include <string.h>
 
 #include "layout/page.h"
+#include "tx/link.h"
 #include "tx/walk.h"
 
 enum {
@@ -75,6 +76,15 @@ static void start_in_lane(struct durei_lane *lane)
 	tx->block_count = 0;
 }
 
+void durei_log_show_later(struct durei_lane *lane, unsigned state)
+{
+	do {
+		durei_log_set_state(lane->shared, DL_LOG_IDLE, lane->serial);	/* [GATE2] */
+		durei_gate_wait(lane);
+		durei_log_set_state(lane->shared, state, lane->serial);
+	} while (durei_gate_is_shut(lane));
+}
+
 int durei_log_begin(struct durei_lane *lane, bool is_single)
 {
 	struct dl_lane *shared = lane->shared;
@@ -84,9 +94,13 @@ int durei_log_begin(struct durei_lane *lane, bool is_single)
 				   "called from a signal handler, or left by longjmp?",
 				   lane->seg->super.name);
 	start_in_lane(lane);
+	cell64_store_rel(&shared->log_used, 0);
+	if (cell64_load_rlx(&shared->log_more))		/* only this thread writes it */
+		cell64_store_rel(&shared->log_more, 0);
 	if (cell64_load_rlx(&shared->log_cursor))
 		cell64_store_rel(&shared->log_cursor, 0);
-	durei_log_show(lane);
+	lane->serial++;
+	durei_log_show(lane, DL_LOG_ACTIVE);
 	lane->tx.is_single = is_single;
 	fence_crash();		/* no entry is written over the last log before it is closed */
 	return 0;

@@ -24,31 +24,17 @@ static inline void durei_log_set_state(struct dl_lane *lane, unsigned state, uin
 	cell64_store_rel(&lane->log_state, serial << DL_LOG_SERIAL_SHIFT | state);
 }
 
-/* An open log without entries: the first thing that others see of any operation. */
-static inline void durei_log_show(struct durei_lane *lane)
+/* The gate was found shut: waits before it, and shows the operation again. */
+void durei_log_show_later(struct durei_lane *lane, unsigned state);
+
+/* Shows others that an operation begins, by that state; then looks at the gate: G1. */
+static inline void durei_log_show(struct durei_lane *lane, unsigned state)
 {
-	struct dl_lane *shared = lane->shared;
-
 	lane->tx.depth = 1;
-	if (cell64_load_rlx(&shared->log_used))		/* only this thread writes them */
-		cell64_store_rel(&shared->log_used, 0);
-	if (cell64_load_rlx(&shared->log_more))
-		cell64_store_rel(&shared->log_more, 0);
-	durei_log_set_state(shared, DL_LOG_ACTIVE, ++lane->serial);	/* G1: shown, then look */
-	while (lane->held_count == 0 && durei_gate_is_shut(lane)) {
-		durei_log_set_state(shared, DL_LOG_IDLE, lane->serial);
-		durei_gate_wait(lane);
-		durei_log_set_state(shared, DL_LOG_ACTIVE, lane->serial);
-	}
+	durei_log_set_state(lane->shared, state, lane->serial);
+	if (__builtin_expect(durei_gate_is_shut(lane) && lane->held_count == 0, 0))
+		durei_log_show_later(lane, state);
 }
-
-/*
- * The short log (link.c): *place becomes value and the block's *state becomes `becomes`, in one
- * step. The block lies in a page of this lane; no log is open.
- */
-void durei_link(struct durei_lane *lane, struct cell64 *place, uint64_t value, struct cell8 *state,
-		uint8_t becomes);
-void durei_link_mend(dure_segment *seg, struct dl_lane *lane);
 
 static inline bool durei_log_is_open(const struct durei_lane *lane)
 {
