@@ -565,21 +565,7 @@ int dure_block_free_from(dure_segment *segment, dure_ref *place)
 	return free_from_slowly(segment, place);
 }
 
-/* -- sizes and addresses ----------------------------------------------------------------- */
-
-int dure_block_size(dure_segment *segment, const void *block, size_t *ret_bytes)
-{
-	struct durei_block found;
-	int r = durei_handle_check(segment);
-
-	if (r < 0)
-		return r;
-	if (!durei_block_at(segment, durei_offset(segment, block), &found) ||
-	    !(found.is_live || found.is_reserved))
-		return durei_not_a_block(segment, block, "dure_block_size");
-	*ret_bytes = (size_t)found.bytes;
-	return 0;
-}
+/* -- resizing ---------------------------------------------------------------------------- */
 
 int dure_block_resize(dure_segment *segment, void *block, size_t bytes, size_t *ret_bytes)
 {
@@ -602,23 +588,4 @@ int dure_block_resize(dure_segment *segment, void *block, size_t bytes, size_t *
 		r = durei_error(ENOSPC, "segment %s: blocks of %llu bytes do not grow where they are",
 				segment->super.name, (unsigned long long)found.bytes);
 	return r < 0 || !ret_bytes ? r : dure_block_size(segment, block, ret_bytes);
-}
-
-dure_ref dure_ref_of(dure_segment *segment, const void *address)
-{
-	dure_ref nothing = { 0 };
-	uint64_t offset = durei_offset(segment, address);
-
-	return address && offset < segment->mapped_bytes ? (dure_ref){ offset } : nothing;
-}
-
-void *dure_ref_get(dure_segment *segment, dure_ref ref, size_t bytes)
-{
-	if (__builtin_expect(ref.offset >= segment->super.data_offset &&
-				     durei_bytes_are_backed(segment, ref.offset, bytes), 1))
-		return durei_at(segment, ref.offset);
-	if (ref.offset)
-		durei_error(EUCLEAN, "segment %s: %zu bytes at +%#llx are not data in it",
-			    segment->super.name, bytes, (unsigned long long)ref.offset);
-	return NULL;
 }

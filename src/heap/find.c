@@ -7,9 +7,11 @@
  * Rules    [FIND1] nothing outside the backed part is read, whatever the words say
  * Death    nothing is changed.
  */
-#include "heap/heap.h"
+#include <dure/block.h>
 
 #include <inttypes.h>
+
+#include "heap/heap.h"
 
 /* The head of the run that page belongs to: itself, unless it is a tail. */
 static bool find_head(dure_segment *seg, uint64_t page, uint64_t *ret_page, uint64_t *ret_word)
@@ -139,4 +141,39 @@ int durei_not_a_block(dure_segment *seg, const void *address, const char *what)
 				   "already", what, offset, seg->super.name);
 	return durei_error(EINVAL, "%s: the block at +%#" PRIx64 " of segment %s is free: freed "
 			   "twice, or its creator died", what, offset, seg->super.name);
+}
+
+/* -- for programs ------------------------------------------------------------------------ */
+
+int dure_block_size(dure_segment *segment, const void *block, size_t *ret_bytes)
+{
+	struct durei_block found;
+	int r = durei_handle_check(segment);
+
+	if (r < 0)
+		return r;
+	if (!durei_block_at(segment, durei_offset(segment, block), &found) ||
+	    !(found.is_live || found.is_reserved))
+		return durei_not_a_block(segment, block, "dure_block_size");
+	*ret_bytes = (size_t)found.bytes;
+	return 0;
+}
+
+dure_ref dure_ref_of(dure_segment *segment, const void *address)
+{
+	dure_ref nothing = { 0 };
+	uint64_t offset = durei_offset(segment, address);
+
+	return address && offset < segment->mapped_bytes ? (dure_ref){ offset } : nothing;
+}
+
+void *dure_ref_get(dure_segment *segment, dure_ref ref, size_t bytes)
+{
+	if (__builtin_expect(ref.offset >= segment->super.data_offset &&
+				     durei_bytes_are_backed(segment, ref.offset, bytes), 1))
+		return durei_at(segment, ref.offset);
+	if (ref.offset)
+		durei_error(EUCLEAN, "segment %s: %zu bytes at +%#llx are not data in it",
+			    segment->super.name, bytes, (unsigned long long)ref.offset);
+	return NULL;
 }

@@ -117,14 +117,25 @@ static inline void durei_page_put(struct durei_page *page, unsigned index)
 		page->first_word = (uint16_t)w;
 }
 
-/* -- pages (page.c) ---------------------------------------------------------------------- */
+/* -- blocks at hand (supply.c) ----------------------------------------------------------- */
 
-/* Makes a page with a free block of the class current. -ENOSPC */
-int durei_page_find(struct durei_lane *lane, unsigned class);
 /* Puts blocks of the class on its stack, at least one. -ENOSPC */
 int durei_stack_fill(struct durei_lane *lane, unsigned class);
 /* Gives the oldest on the stack back to their pages, until keep are left. */
 void durei_stack_drain(struct durei_lane *lane, unsigned class, size_t keep);
+/* Loose pages nobody uses a block of become free pages. Returns how many. */
+uint64_t durei_pages_reclaim(struct durei_lane *lane);
+
+/* -- pages (page.c) ---------------------------------------------------------------------- */
+
+void durei_page_list_add(struct durei_heap *heap, struct durei_page *page, enum durei_list list);
+void durei_page_list_remove(struct durei_heap *heap, struct durei_page *page);
+/* Lets all pages of a list go that can go; false: one could not. */
+bool durei_page_list_let_go(struct durei_lane *lane, struct durei_page *page);
+/* A new page. NULL: *ret_error is -ENOSPC or -ENOMEM */
+struct durei_page *durei_page_make(struct durei_lane *lane, unsigned class, int *ret_error);
+/* A loose page becomes ours, if its word still is that one. */
+struct durei_page *durei_page_adopt(struct durei_lane *lane, uint64_t number, uint64_t word);
 /* A block of this page was put back: relists it, gives it up when it is empty. */
 void durei_page_after_put(struct durei_lane *lane, struct durei_page *page);
 /* Takes the blocks others have freed. */
@@ -133,9 +144,6 @@ void durei_page_collect(struct durei_lane *lane, struct durei_page *page);
 bool durei_page_let_go(struct durei_lane *lane, struct durei_page *page);
 /* All pages; false as above, for any. */
 bool durei_heap_let_go(struct durei_lane *lane);
-
-/* Loose pages nobody uses a block of become free pages. Returns how many. */
-uint64_t durei_pages_reclaim(struct durei_lane *lane);
 
 /* -- free pages (claim.c) ---------------------------------------------------------------- */
 

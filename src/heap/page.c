@@ -34,7 +34,6 @@
 #include "tx/log.h"
 
 enum {
-	LOOKS_MAX = 32,		/* full pages looked at for freed blocks, per search */
 	OWNED_SHARE = 1,	/* a lane keeps up to this part of all pages ... */
 	OWNED_MIN = 16,		/* ... and some more */
 };
@@ -139,7 +138,7 @@ static struct durei_page **list_head(struct durei_heap *heap, const struct durei
 					     : &heap->partial[page->class];
 }
 
-static void list_add(struct durei_heap *heap, struct durei_page *page, enum durei_list list)
+void durei_page_list_add(struct durei_heap *heap, struct durei_page *page, enum durei_list list)
 {
 	page->list = (uint16_t)list;
 	struct durei_page **head = list_head(heap, page);
@@ -150,7 +149,7 @@ static void list_add(struct durei_heap *heap, struct durei_page *page, enum dure
 	*head = page;
 }
 
-static void list_remove(struct durei_heap *heap, struct durei_page *page)
+void durei_page_list_remove(struct durei_heap *heap, struct durei_page *page)
 {
 	if (page->list == DUREI_LIST_NONE)
 		return;
@@ -204,7 +203,7 @@ static void forget(struct durei_lane *lane, struct durei_page *page)
 
 	if (heap->current[page->class] == page)
 		heap->current[page->class] = &durei_no_page;
-	list_remove(heap, page);
+	durei_page_list_remove(heap, page);
 	remember(heap, lane->seg, page, NULL);
 	heap->owned_count--;
 	free(page);
@@ -283,7 +282,7 @@ void durei_page_collect(struct durei_lane *lane, struct durei_page *page)
 
 /* -- owning and letting go --------------------------------------------------------------- */
 
-static struct durei_page *make(struct durei_lane *lane, unsigned class, int *ret_error)
+struct durei_page *durei_page_make(struct durei_lane *lane, unsigned class, int *ret_error)
 {
 	dure_segment *seg = lane->seg;
 	const struct dl_class_shape *shape = &seg->classes[class];
@@ -340,7 +339,7 @@ static bool is_whole(const struct durei_lane *lane, uint64_t number, unsigned cl
 	return true;
 }
 
-static struct durei_page *adopt(struct durei_lane *lane, uint64_t number, uint64_t word)
+struct durei_page *durei_page_adopt(struct durei_lane *lane, uint64_t number, uint64_t word)
 {
 	dure_segment *seg = lane->seg;
 	unsigned class = dl_page_class(word);
@@ -420,7 +419,7 @@ bool durei_page_let_go(struct durei_lane *lane, struct durei_page *page)
 	return true;
 }
 
-static bool let_list_go(struct durei_lane *lane, struct durei_page *page)
+bool durei_page_list_let_go(struct durei_lane *lane, struct durei_page *page)
 {
 	struct durei_page *next;
 	bool all = true;
@@ -463,8 +462,8 @@ bool durei_heap_let_go(struct durei_lane *lane)
 		durei_stack_drain(lane, class, 0);
 		if (heap->current[class] != &durei_no_page)
 			all &= durei_page_let_go(lane, heap->current[class]);
-		all &= let_list_go(lane, heap->partial[class]);
-		all &= let_list_go(lane, heap->full[class]);
+		all &= durei_page_list_let_go(lane, heap->partial[class]);
+		all &= durei_page_list_let_go(lane, heap->full[class]);
 	}
 	if (has_reserved_runs(lane))
 		all = false;
@@ -498,233 +497,9 @@ void durei_page_after_put(struct durei_lane *lane, struct durei_page *page)
 	struct durei_heap *heap = lane->heap;
 
 	if (page->list == DUREI_LIST_FULL) {
-		list_remove(heap, page);
-		list_add(heap, page, DUREI_LIST_PARTIAL);
+		durei_page_list_remove(heap, page);
+		durei_page_list_add(heap, page, DUREI_LIST_PARTIAL);
 	}
 	if (page->free_count == page->block_count && heap->current[page->class] != page)
 		give_up(lane, page);
-}
-
-/* -- blocks at hand ---------------------------------------------------------------------- */
-
-int durei_stack_fill(struct durei_lane *lane, unsigned class)
-{
-	struct durei_stack *stack = &lane->heap->stacks[class];
-	struct durei_free *half = stack->floor + (stack->ceiling - stack->floor + 1) / 2;
-	struct durei_page *page = lane->heap->current[class];
-	int index, r;
-
-	while ((index = durei_page_take(page)) < 0) {
-		r = durei_page_find(lane, class);
-		if (r < 0)
-			return r;
-		page = lane->heap->current[class];
-	}
-	/* from the highest down, so that they are handed out in order of address */
-	struct durei_free *first = stack->top;
-	do {
-		*stack->top++ = (struct durei_free){ page->base + (size_t)index * page->block_bytes,
-						     &page->states[index] };
-	} while (stack->top < half && (index = durei_page_take(page)) >= 0);
-	for (struct durei_free *last = stack->top - 1; first < last; first++, last--) {
-		struct durei_free swapped = *first;
-		*first = *last;
-		*last = swapped;
-	}
-	return 0;
-}
-
-static void back_to_page(struct durei_lane *lane, const struct durei_free *free)
-{
-	uint64_t offset = durei_offset(lane->seg, free->block);
-	struct durei_page *page = lane->heap->by_number[offset >> lane->page_shift];
-
-	/* a damaged page table can have given us the same pages twice */
-	if (!page || free->state < page->states || free->state >= page->states + page->block_count)
-		return;
-	durei_page_put(page, (unsigned)(free->state - page->states));
-	durei_page_after_put(lane, page);
-}
-
-void durei_stack_drain(struct durei_lane *lane, unsigned class, size_t keep)
-{
-	struct durei_stack *stack = &lane->heap->stacks[class];
-	size_t count = (size_t)(stack->top - stack->floor);
-
-	if (count <= keep)
-		return;
-	for (size_t i = 0; i < count - keep; i++)
-		back_to_page(lane, &stack->floor[i]);
-	memmove(stack->floor, stack->floor + (count - keep), keep * sizeof *stack->floor);
-	stack->top = stack->floor + keep;
-}
-
-/* -- finding a page with a free block ---------------------------------------------------- */
-
-static struct durei_page *pop_partial(struct durei_heap *heap, unsigned class)
-{
-	struct durei_page *page = heap->partial[class];
-
-	if (page)
-		list_remove(heap, page);
-	return page;
-}
-
-/*
- * Full pages in which others have freed blocks meanwhile. What is freed first is what was handed
- * out first, far behind in the list: so each search goes on where the last one has ended.
- */
-static struct durei_page *look_at_full(struct durei_lane *lane, unsigned class, uint32_t most)
-{
-	struct durei_heap *heap = lane->heap;
-	struct durei_page *page;
-
-	for (uint32_t looks = 0; looks < most; looks++) {
-		page = heap->full_next[class] ? heap->full_next[class] : heap->full[class];
-		if (!page)
-			break;
-		heap->full_next[class] = page->next;
-		if (!(cell64_load_rlx(&lane->seg->pages[page->number]) & DL_PAGE_HAS_FREED))
-			continue;
-		durei_page_collect(lane, page);
-		if (page->free_count) {
-			list_remove(heap, page);
-			return page;
-		}
-	}
-	return NULL;
-}
-
-/* Too many pages of our own: full ones of this class go first, then half-used ones. */
-static void keep_few(struct durei_lane *lane, unsigned class)
-{
-	struct durei_heap *heap = lane->heap;
-	struct durei_page *page, *next;
-
-	if (heap->owned_count > heap->owned_max)
-		durei_stack_drain(lane, class, 0);
-	for (page = heap->full[class]; page && heap->owned_count > heap->owned_max; page = next) {
-		next = page->next;
-		durei_page_let_go(lane, page);
-	}
-	for (page = heap->partial[class]; page && heap->owned_count > heap->owned_max; page = next) {
-		next = page->next;
-		durei_page_let_go(lane, page);
-	}
-}
-
-/* Somebody found no room: what we merely hoard may help. */
-static void heed_pressure(struct durei_lane *lane)
-{
-	struct durei_heap *heap = lane->heap;
-	uint32_t pressure = cell32_load_rlx(&lane->seg->state->pressure);
-
-	if (pressure == heap->pressure_seen)
-		return;
-	heap->pressure_seen = pressure;
-	for (unsigned class = 0; class < lane->seg->class_count; class++) {
-		durei_stack_drain(lane, class, 0);
-		let_list_go(lane, heap->partial[class]);
-	}
-}
-
-static bool is_adoptable(uint64_t word, unsigned class)
-{
-	return dl_page_kind(word) == DL_PAGE_LOOSE && dl_page_class(word) == class &&
-	       word & DL_PAGE_HAS_FREED;
-}
-
-/* Looks through one group; keeps its hint while pages of other classes want it. */
-static struct durei_page *adopt_in_group(struct durei_lane *lane, unsigned class, uint64_t group)
-{
-	dure_segment *seg = lane->seg;
-	uint64_t first = group * DL_GROUP_PAGES, end = min_u64(first + DL_GROUP_PAGES,
-							       durei_page_limit(seg));
-	struct durei_page *page = NULL;
-
-	cell8_and(&seg->groups[group], (uint8_t)~DL_GROUP_MAYBE_LOOSE);
-	for (uint64_t number = first; number < end; number++) {
-		uint64_t word = cell64_load_acq(&seg->pages[number]);
-		if (dl_page_kind(word) != DL_PAGE_LOOSE || !(word & DL_PAGE_HAS_FREED))
-			continue;
-		if (page || !is_adoptable(word, class)) {
-			durei_group_hint(seg, number, DL_GROUP_MAYBE_LOOSE);
-			if (page)
-				break;
-			continue;
-		}
-		page = adopt(lane, number, word);
-		if (page && page->free_count == 0) {	/* the hint was wrong */
-			list_add(lane->heap, page, DUREI_LIST_FULL);
-			page = NULL;
-		}
-	}
-	return page;
-}
-
-static struct durei_page *adopt_some(struct durei_lane *lane, unsigned class)
-{
-	dure_segment *seg = lane->seg;
-	uint64_t groups = div_up(durei_page_limit(seg), DL_GROUP_PAGES);
-	uint64_t *at = &lane->heap->search_group;
-
-	for (uint64_t looked = 0; looked < groups; looked++) {
-		if (*at >= groups)
-			*at = 0;
-		if (cell8_load_rlx(&seg->groups[*at]) & DL_GROUP_MAYBE_LOOSE) {
-			struct durei_page *page = adopt_in_group(lane, class, *at);
-			(*at)++;
-			return page;	/* one group a time: the rest another time */
-		}
-		(*at)++;
-	}
-	return NULL;
-}
-
-int durei_page_find(struct durei_lane *lane, unsigned class)
-{
-	struct durei_heap *heap = lane->heap;
-	struct durei_page *page = heap->current[class];
-	int r = 0;
-
-	if (page != &durei_no_page) {
-		list_add(heap, page, DUREI_LIST_FULL);
-		heap->current[class] = &durei_no_page;
-	}
-	page = pop_partial(heap, class);
-	if (!page)
-		page = look_at_full(lane, class, LOOKS_MAX);
-	if (!page) {
-		heed_pressure(lane);
-		keep_few(lane, class);
-		page = adopt_some(lane, class);
-	}
-	if (!page)
-		page = make(lane, class, &r);
-	if (!page)			/* no room for more: at all that there are */
-		page = look_at_full(lane, class, heap->owned_count);
-	if (page) {
-		list_remove(heap, page);
-		heap->current[class] = page;
-	}
-	return page ? 0 : r;
-}
-
-uint64_t durei_pages_reclaim(struct durei_lane *lane)
-{
-	dure_segment *seg = lane->seg;
-	uint64_t limit = durei_page_limit(seg), count = 0;
-
-	for (uint64_t number = durei_first_page(seg); number < limit; number++) {
-		uint64_t word = cell64_load_acq(&seg->pages[number]);
-		if (dl_page_kind(word) != DL_PAGE_LOOSE || dl_page_class(word) >= seg->class_count)
-			continue;
-		struct durei_page *page = adopt(lane, number, word);
-		if (!page)
-			continue;
-		count += page->free_count == page->block_count;
-		if (!durei_page_let_go(lane, page))
-			list_add(lane->heap, page, DUREI_LIST_FULL);
-	}
-	return count;
 }
