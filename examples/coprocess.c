@@ -32,9 +32,7 @@ static int add2(void)
 	return 0;
 }
 
-static const char *const myself[] = { "/proc/self/exe", "add2", NULL };
-
-static void converse(void)
+static void converse(const char *const *myself)
 {
 	static const char *const questions[] = { "1 2", "20 22", "one two", "-5 5" };
 	struct dure_coprocess_options terminal = { .sz = sizeof terminal,
@@ -51,7 +49,7 @@ static void converse(void)
 }
 
 /* More than fits in any pipe goes in before anything is read. */
-static void add_many(void)
+static void add_many(const char *const *myself)
 {
 	enum { SUMS = 200000 };
 	dure_coprocess *adder;
@@ -76,7 +74,8 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "add2") == 0)
 		return add2();
-	converse();
-	add_many();
+	const char *const myself[] = { argv[0], "add2", NULL };
+	converse(myself);
+	add_many(myself);
 	return 0;
 }

@@ -52,6 +52,16 @@ static inline int t_signals_by_default(void **state)
 }
 
 /*
+ * Valgrind starts programs itself: it looks for what it cannot run before the kernel does, and
+ * keeps descriptors of its own. What only the kernel says is not asked under it; tests/memory/check
+ * says that it is there.
+ */
+static inline bool t_is_under_valgrind(void)
+{
+	return getenv("DURE_TEST_VALGRIND") != NULL;
+}
+
+/*
  * A /dev/shm of so many bytes that only this process sees. 0; in a chroot, where / is no mount,
  * /dev/shm is one.
  */

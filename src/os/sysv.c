@@ -65,10 +65,11 @@ static void facts_of_permissions(const struct ipc_perm *perm, struct durei_ipc_f
 	ret->creator_group = (uint32_t)perm->cgid;
 }
 
-/* The three calls return an id for the STAT_ANY commands, and 0 for IPC_STAT. */
+/* The three calls return an id for the STAT_ANY commands, which valgrind does not know to fill
+   anything, and 0 for IPC_STAT. */
 static int shm_facts(int id, int command, struct durei_ipc_facts *ret)
 {
-	struct shmid_ds ds;
+	struct shmid_ds ds = { 0 };
 	int r = shmctl(id, command, &ds);
 
 	if (r < 0)
@@ -88,7 +89,7 @@ static int shm_facts(int id, int command, struct durei_ipc_facts *ret)
 
 static int sem_facts(int id, int command, struct durei_ipc_facts *ret)
 {
-	struct semid_ds ds;
+	struct semid_ds ds = { 0 };
 	int r = semctl(id, 0, command, (union semaphore_argument){ .set = &ds });
 
 	if (r < 0)
@@ -102,7 +103,7 @@ static int sem_facts(int id, int command, struct durei_ipc_facts *ret)
 
 static int msg_facts(int id, int command, struct durei_ipc_facts *ret)
 {
-	struct msqid_ds ds;
+	struct msqid_ds ds = { 0 };
 	int r = msgctl(id, command, &ds);
 
 	if (r < 0)

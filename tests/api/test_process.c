@@ -105,6 +105,8 @@ static void what_keeps_a_program_from_running_is_said(void **state)
 	dure_process *process;
 
 	(void)state;
+	if (t_is_under_valgrind())
+		skip();
 	fails_to_start("no-such-program-here", -ENOENT, "in PATH (");
 	fails_to_start("/no/such/program", -ENOENT, "/no/such/program");
 	fails_to_start("/", -EACCES, "permissions");
@@ -128,10 +130,12 @@ static void what_keeps_a_program_from_running_is_said(void **state)
 
 static void arguments_beyond_the_limit_are_refused(void **state)
 {
-	char *long_word = malloc(1 << 20);
 	dure_process *process;
 
 	(void)state;
+	if (t_is_under_valgrind())
+		skip();
+	char *long_word = malloc(1 << 20);
 	memset(long_word, 'x', 1 << 20);
 	long_word[(1 << 20) - 1] = '\0';
 	T_FAILS(dure_process_start(WORDS("true", long_word), NULL, &process), -EMSGSIZE,
@@ -702,6 +706,8 @@ static void threads_wait_for_one_program(void **state)
 static void too_many_descriptors_are_said(void **state)
 {
 	(void)state;
+	if (t_is_under_valgrind())
+		skip();
 	pid_t pid = t_fork();
 	if (pid == 0) {
 		struct rlimit limit = { (rlim_t)count_descriptors(), 1024 };
