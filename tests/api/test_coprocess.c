@@ -276,6 +276,54 @@ static void two_hundred_at_once_with_killed_ones_among_them(void **state)
 	}
 }
 
+/* All are asked before anybody has answered; one poll loop takes the answers as they come. */
+static void one_loop_hears_two_hundred(void **state)
+{
+	enum { MANY = 200 };
+	dure_coprocess *all[MANY];
+	struct pollfd polled[MANY];
+	char line[64], expected[64];
+	int answered = 0, dead = 0;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		struct dure_coprocess_options o = options(i % 10 == 5 ? DURE_COPROCESS_TERMINAL : 0);
+		T_OK(dure_coprocess_open(WORDS("cat"), NULL, &o, &all[i]));
+		polled[i] = (struct pollfd){ .fd = dure_coprocess_fd(all[i]), .events = POLLIN };
+		if (i % 20 == 10)	/* among those that are asked, too */
+			T_OK(dure_process_signal(dure_coprocess_process(all[i]), SIGKILL));
+	}
+	for (int i = 0; i < MANY; i++) {
+		int length = snprintf(line, sizeof line, "to %d\n", i);
+		int r = dure_coprocess_write(all[i], line, (size_t)length, PATIENCE);
+		assert_true(r == length || (i % 20 == 10 && r == -EPIPE));
+	}
+	while (answered + dead < MANY) {
+		assert_true(poll(polled, MANY, 20000) > 0);
+		for (int i = 0; i < MANY; i++) {
+			if (polled[i].fd < 0 || !polled[i].revents)
+				continue;
+			int r = dure_coprocess_read_line(all[i], line, sizeof line, 0);
+			if (r == -EAGAIN)
+				continue;
+			polled[i].fd = -1;
+			if (r == -EPIPE) {
+				assert_int_equal(i % 20, 10);
+				dead++;
+				continue;
+			}
+			T_OK(r);
+			snprintf(expected, sizeof expected, "to %d", i);
+			assert_string_equal(line, expected);
+			answered++;
+		}
+	}
+	/* the killed ones may have answered before */
+	assert_true(answered >= MANY - MANY / 20 && dead <= MANY / 20);
+	for (int i = 0; i < MANY; i++)
+		T_OK(dure_coprocess_close(all[i]));
+}
+
 /* -- filters ----------------------------------------------------------------------------------- */
 
 /* In a child whose standard output is a pipe to us. */
@@ -500,6 +548,7 @@ int main(void)
 		TEST(a_terminal_is_one),
 		TEST(who_buffers_answers_on_a_terminal),
 		TEST(two_hundred_at_once_with_killed_ones_among_them),
+		TEST(one_loop_hears_two_hundred),
 		TEST(output_goes_through_a_program),
 		TEST(input_comes_through_a_program),
 		TEST(a_pager_that_quits_is_told_and_no_signal),

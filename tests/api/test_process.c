@@ -599,6 +599,35 @@ static void output_has_limits(void **state)
 	dure_run_free(&r);
 }
 
+static long resident_kib(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_maxrss;
+}
+
+/* all of it is read, and next to nothing kept: the program ends by itself */
+static void a_gigabyte_is_dropped(void **state)
+{
+	enum { KEPT = 1 << 20 };
+	struct dure_run_options run = { .sz = sizeof run, .output_max = KEPT,
+					.flags = DURE_RUN_TRUNCATE };
+	struct dure_run_result r = result();
+	long before_kib = resident_kib();
+
+	(void)state;
+	if (t_is_under_valgrind())
+		skip();
+	T_OK(dure_process_run(WORDS("head", "-c", "1G", "/dev/zero"), NULL, &run, DURE_S(100), &r));
+	assert_int_equal(r.ended, DURE_RUN_DONE);
+	assert_int_equal(r.status, 0);
+	assert_int_equal(r.output_bytes, KEPT);
+	assert_int_equal(r.dropped_bytes, (1 << 30) - KEPT);
+	assert_true(resident_kib() - before_kib < 16 * 1024);
+	dure_run_free(&r);
+}
+
 static void output_nobody_reads_waits_in_the_pipe(void **state)
 {
 	struct dure_process_options o = options();
@@ -764,6 +793,7 @@ int main(void)
 		TEST(a_forked_child_has_no_program),
 		TEST(input_and_output_flow_at_once),
 		TEST(output_has_limits),
+		TEST(a_gigabyte_is_dropped),
 		TEST(output_nobody_reads_waits_in_the_pipe),
 		TEST(time_is_limited),
 		TEST(a_background_child_does_not_keep_us),
