@@ -5,8 +5,9 @@
  * Why      A write to a pipe that nobody reads kills the process with SIGPIPE, unless somebody
  *          has changed what SIGPIPE does for all of it. A library may not do that, and may not
  *          let it happen.
- * How      The kernel sends SIGPIPE to the writing thread. So the thread blocks it, writes, and
- *          takes it back if the write raised it. On sockets MSG_NOSIGNAL says the same.
+ * How      Since Linux 6.18 a write can be told not to (RWF_NOSIGNAL). Before, and for splice and
+ *          tee: the kernel sends SIGPIPE to the writing thread, so the thread blocks it, writes,
+ *          and takes it back if the write raised it; three system calls more.
  * Rules    [PIPE1] a SIGPIPE that was pending before the write stays pending: it is another's
  *          [PIPE2] the thread's signal mask is afterwards what it was
  * Death    descriptors, which the kernel closes.
@@ -21,13 +22,18 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "os/fault.h"
 #include "os/futex.h"
 
-enum { POLLED_MAX = 64 };
+enum {
+	POLLED_MAX = 64,
+	RWF_NOSIGNAL_ = 0x100,		/* from linux/fs.h, not in every libc */
+};
 
 /* The system call's result as ours: -1 becomes -errno. */
 static int result(ssize_t r)
@@ -203,11 +209,28 @@ static int call_quietly(enum kind kind, int from, int to, const void *data, size
 	return r;
 }
 
+/* Written, -EAGAIN or -EPIPE; anything else: nothing was, and the kernel may not know the way. */
+static int write_without_signal(int fd, const void *data, size_t bytes)
+{
+	struct iovec part = { .iov_base = (void *)(uintptr_t)data, .iov_len = bounded(bytes) };
+	int fault = durei_fault("pwritev2");
+	ssize_t n;
+
+	if (fault)
+		return -fault;
+	do	/* the two halves of offset -1: where the descriptor is */
+		n = syscall(SYS_pwritev2, fd, &part, 1ul, -1l, -1l, RWF_NOSIGNAL_);
+	while (n < 0 && errno == EINTR);
+	return result(n);
+}
+
 int durei_stream_write(int fd, const void *data, size_t bytes)
 {
 	int fault = durei_fault("write");
+	int r = fault ? -fault : write_without_signal(fd, data, bytes);
 
-	return fault ? -fault : call_quietly(WRITE, -1, fd, data, bytes);
+	return fault || r >= 0 || r == -EAGAIN || r == -EPIPE
+		       ? r : call_quietly(WRITE, -1, fd, data, bytes);
 }
 
 int durei_stream_splice(int from, int to, size_t bytes)

@@ -532,6 +532,7 @@ static const struct refusal refusals[] = {
 	{ "poll", { ENOMEM, EINVAL }, false },
 	{ "read", { EIO, ENOMEM }, true },
 	{ "write", { EIO, EPIPE, ENOMEM }, true },
+	{ "pwritev2", { EOPNOTSUPP, ENOSYS }, true },
 	{ "splice", { EINVAL, ENOMEM }, true },
 	{ "tee", { EINVAL, ENOMEM }, true },
 	{ "shutdown", { ENOTCONN }, true },
