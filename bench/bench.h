@@ -85,6 +85,7 @@ extern const struct bench_row bench_segment_rows[];
 extern const struct bench_row bench_recovery_rows[];
 extern const struct bench_row bench_growth_rows[];
 extern const struct bench_row bench_process_rows[];
+extern const struct bench_row bench_stream_rows[];
 
 /* Ends the program with a sentence. */
 __attribute__((noreturn, format(printf, 1, 2))) void bench_die(const char *format, ...);

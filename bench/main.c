@@ -48,6 +48,7 @@ static const struct bench_row *const subjects[] = {
 	bench_recovery_rows,
 	bench_growth_rows,
 	bench_process_rows,
+	bench_stream_rows,
 };
 
 void bench_die(const char *format, ...)

@@ -97,6 +97,20 @@ static double fork_start(void *state, uint64_t ops)
 	return per_program(start, ops);
 }
 
+/* popen is made for output: what true does not say is waited for */
+static double popen_start(void *state, uint64_t ops)
+{
+	double start = bench_now();
+
+	(void)state;
+	for (uint64_t i = 0; i < ops; i++) {
+		FILE *f = popen("/bin/true", "r");
+		if (!f || pclose(f) != 0)
+			bench_die("popen failed");
+	}
+	return per_program(start, ops);
+}
+
 static double dure_run(void *state, uint64_t ops)
 {
 	double start = bench_now();
@@ -165,7 +179,8 @@ const struct bench_row bench_process_rows[] = {
 		.ops = 100,
 		.contenders = { CONTENDER("dure", dure_start), CONTENDER("posix_spawn", spawn_start),
 				{ .who = "fork + exec", .open = open_touched, .round = fork_start,
-				  .close = close_touched, .ops = 20 } },
+				  .close = close_touched, .ops = 20 },
+				CONTENDER("popen", popen_start) },
 		.goals = { { .text = "posix_spawn + 10 %", .of = { { "posix_spawn", 1.1 } } } },
 	},
 	{
