@@ -113,9 +113,10 @@ int durei_fifo_open(int place, bool reads, bool writes)
 
 bool durei_fifo_is_at(int fd, int directory, const char *path)
 {
+	int fault = durei_fault("fstat");
 	struct stat here, there;
 
-	return fstat(fd, &here) == 0 && fstatat(at(directory), path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return !fault && fstat(fd, &here) == 0 && fstatat(at(directory), path, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 

@@ -57,7 +57,9 @@ int durei_pipe_pair(int ends[2])
 
 int durei_pipe_size(int fd)
 {
-	return result(fcntl(fd, F_GETPIPE_SZ));
+	int fault = durei_fault("getpipe_sz");
+
+	return fault ? -fault : result(fcntl(fd, F_GETPIPE_SZ));
 }
 
 int durei_pipe_set_size(int fd, int bytes)
@@ -69,8 +71,10 @@ int durei_pipe_set_size(int fd, int bytes)
 
 int durei_pipe_filled(int fd)
 {
-	int bytes = 0;
+	int fault = durei_fault("fionread"), bytes = 0;
 
+	if (fault)
+		return -fault;
 	return ioctl(fd, FIONREAD, &bytes) < 0 ? -errno : bytes;
 }
 
@@ -121,13 +125,6 @@ int durei_stream_replace(int from, int to)
 		r = dup2(from, to);
 	while (r < 0 && (errno == EINTR || errno == EBUSY));
 	return result(r);
-}
-
-int durei_stream_shut(int fd)
-{
-	int fault = durei_fault("shutdown");
-
-	return fault ? -fault : result(shutdown(fd, SHUT_WR));
 }
 
 static size_t bounded(size_t bytes)

@@ -32,8 +32,6 @@ int durei_stream_inherited(int fd);
 int durei_stream_copy(int fd);
 /* to becomes what from is; to stays open in programs that are started */
 int durei_stream_replace(int from, int to);
-/* no more is written: the other end reads to the end. For pairs */
-int durei_stream_shut(int fd);
 
 /* At most INT_MAX bytes. Returns how many, 0 at the end; -EAGAIN on a descriptor that does not
    block */

@@ -104,13 +104,15 @@ int durei_posix_sem_wait(void *sem, int64_t deadline_ns)
 
 int durei_posix_sem_post(void *sem)
 {
-	return result(sem_post(sem));
+	int fault = durei_fault("sem_post");
+
+	return fault ? -fault : result(sem_post(sem));
 }
 
 int durei_posix_sem_value(void *sem)
 {
-	int value = 0;
-	int r = result(sem_getvalue(sem, &value));
+	int fault = durei_fault("sem_value"), value = 0;
+	int r = fault ? -fault : result(sem_getvalue(sem, &value));
 
 	return r < 0 ? r : value;
 }

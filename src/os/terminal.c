@@ -24,8 +24,11 @@
 static int configure(int fd, uint16_t rows, uint16_t columns)
 {
 	struct winsize size = { .ws_row = rows, .ws_col = columns };
+	int fault = durei_fault("tcsetattr");
 	struct termios t;
 
+	if (fault)
+		return -fault;
 	if (tcgetattr(fd, &t) < 0)
 		return -errno;
 	t.c_lflag &= ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
@@ -37,22 +40,37 @@ static int configure(int fd, uint16_t rows, uint16_t columns)
 	return 0;
 }
 
+static int unlock(int ours)
+{
+	int fault = durei_fault("unlockpt");
+
+	if (fault)
+		return -fault;
+	return grantpt(ours) < 0 || unlockpt(ours) < 0 ? -errno : 0;
+}
+
+/* The program's side, or negative. */
+static int other_side(int ours)
+{
+	int fault = durei_fault("tiocgptpeer");
+	int its = fault ? -1 : ioctl(ours, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	return fault ? -fault : its < 0 ? -errno : its;
+}
+
 int durei_terminal_open(uint16_t rows, uint16_t columns, int *ret_ours, int *ret_its)
 {
 	int fault = durei_fault("openpt");
-	int ours, its = -1, r = 0;
+	int ours, its, r;
 
 	if (fault)
 		return -fault;
 	ours = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (ours < 0)
 		return -errno;
-	if (grantpt(ours) < 0 || unlockpt(ours) < 0)
-		r = -errno;
-	if (r == 0) {
-		its = ioctl(ours, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-		r = its < 0 ? -errno : configure(its, rows, columns);
-	}
+	r = unlock(ours);
+	its = r < 0 ? r : other_side(ours);
+	r = its < 0 ? its : configure(its, rows, columns);
 	if (r < 0) {
 		if (its >= 0)
 			close(its);

@@ -142,6 +142,8 @@ static int drain(struct run *run, struct kept *kept)
 	int left = kept->fd >= 0 ? durei_pipe_filled(kept->fd) : 0;
 	int r = 1;
 
+	if (left < 0)
+		return durei_flow_error(-left, "reading from", durei_process_name_of(run->process));
 	while (r > 0 && left > 0 && kept->fd >= 0) {
 		uint64_t before = kept->bytes + run->dropped_bytes;
 		r = take(run, kept);

@@ -75,13 +75,15 @@ static int open_pipes(dure_split *split)
 	if (r < 0)
 		return r;
 	smallest = durei_pipe_size(split->head[0]);
-	for (uint32_t i = 0; i < split->count; i++) {
+	for (uint32_t i = 0; smallest >= 0 && i < split->count; i++) {
 		r = durei_pipe_open(split->readers[i].pipe, false);
 		if (r < 0)
 			return r;
 		int size = durei_pipe_size(split->readers[i].pipe[0]);
 		smallest = size < smallest ? size : smallest;
 	}
+	if (smallest < 0)
+		return smallest;
 	r = smallest < durei_pipe_size(split->head[0]) ? durei_pipe_set_size(split->head[0], smallest)
 						       : 0;
 	return r < 0 ? r : 0;

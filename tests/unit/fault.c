@@ -535,7 +535,11 @@ static const struct refusal refusals[] = {
 	{ "pwritev2", { EOPNOTSUPP, ENOSYS }, true },
 	{ "splice", { EINVAL, ENOMEM }, true },
 	{ "tee", { EINVAL, ENOMEM }, true },
-	{ "shutdown", { ENOTCONN }, true },
+	{ "getpipe_sz", { EBADF }, true },
+	{ "fionread", { EINVAL }, true },
+	{ "unlockpt", { EIO }, true },
+	{ "tiocgptpeer", { EIO, ENOTTY }, true },
+	{ "tcsetattr", { EIO }, true },
 	{ "malloc", { ENOMEM }, true },
 	{ "stat", { EACCES, EIO }, true },
 	{ "ipc_stat", { EACCES, EIDRM }, true },
@@ -556,6 +560,9 @@ static const struct refusal refusals[] = {
 	{ "mincore", { ENOMEM, EAGAIN }, true },
 	{ "dup", { EMFILE, EBADF }, true },
 	{ "vm_readv", { EPERM, ENOSYS, ENOMEM }, true },
+	{ "sem_wait", { EINVAL }, true },
+	{ "sem_post", { EOVERFLOW, EINVAL }, true },
+	{ "sem_value", { EINVAL }, true },
 	{ "mq_open", { EACCES, EMFILE, ENOSPC, ENOMEM, EINVAL }, true },
 	{ "mq_unlink", { EACCES }, false },
 	{ "mq_getattr", { EBADF }, true },
@@ -659,6 +666,21 @@ static void survives_refusals(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* The names of all calls that are refused: for check-refused, which knows what calls there are. */
+static int list_calls(void)
+{
+	for (unsigned i = 0; i < scenario_count; i++) {
+		char directory[] = "/dev/shm/dure-fault-XXXXXX";
+		if (!mkdtemp(directory) || in_child(&scenarios[i], directory, COUNT, 0, 0) != 0)
+			return 1;
+		rmdir(directory);
+		for (unsigned k = 0; k < counted->count; k++)
+			if (!scenarios[i].spares || strcmp(scenarios[i].spares, counted->names[k]) != 0)
+				puts(counted->names[k]);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct CMUnitTest *tests = calloc(scenario_count, sizeof *tests);
@@ -670,6 +692,8 @@ int main(int argc, char **argv)
 		       -1, 0);
 	if (counted == MAP_FAILED)
 		return 1;
+	if (argc == 2 && strcmp(argv[1], "--calls") == 0)
+		return list_calls();
 	for (unsigned i = 0; i < scenario_count; i++) {
 		const struct scenario *s = &scenarios[i];
 		if (argc < 2 || strstr(s->name, argv[1]))

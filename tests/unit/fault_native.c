@@ -107,6 +107,23 @@ static void detach(struct world *w)
 	w->out = UNTOUCHED;
 }
 
+static void prepare_attached(struct world *w)
+{
+	prepare_segment(w);
+	MUST(dure_sysv_shm_attach(made, NULL, 0, &w->buffer) == 0);
+}
+
+static int detach_it(struct world *w)
+{
+	return dure_sysv_shm_detach(w->buffer);
+}
+
+static void forget_detached(struct world *w)
+{
+	w->buffer = NULL;
+	MUST(dure_sysv_remove(DURE_SYSV_SHM, made) == 0);
+}
+
 static int segment_facts(struct world *w)
 {
 	struct dure_sysv_shm_info info = { .sz = sizeof info };
@@ -375,6 +392,23 @@ static void prepare_semaphore(struct world *w)
 	w->out = UNTOUCHED;
 }
 
+static int use_semaphore(struct world *w)
+{
+	int r = dure_posix_sem_post(made_posix_sem);
+
+	if (r == 0)
+		r = dure_posix_sem_value(made_posix_sem);
+	if (r > 0)
+		r = dure_posix_sem_wait(made_posix_sem, DURE_S(5));
+	return done(w, r);
+}
+
+static void forget_semaphore(struct world *w)
+{
+	w->out = made_posix_sem;
+	close_semaphore(w);
+}
+
 static void forget_first_semaphore(struct world *w)
 {
 	dure_posix_sem_close(made_posix_sem);
@@ -543,6 +577,8 @@ const struct scenario scenarios[] = {
 	  .finish = remove_segment, .codes = get_codes },
 	{ "sysv: find a segment", .prepare = prepare_segment, .act = get_segment,
 	  .finish = remove_segment, .codes = get_codes },
+	{ "sysv: detach", .prepare = prepare_attached, .act = detach_it, .release = forget_detached,
+	  .codes = id_codes },
 	{ "sysv: attach, then remove", .prepare = prepare_segment, .act = attach_for_good,
 	  .finish = detach, .codes = id_codes },
 	{ "sysv: facts of a segment", .prepare = prepare_segment, .act = segment_facts,
@@ -589,6 +625,8 @@ const struct scenario scenarios[] = {
 	  .finish = forget_posix_queue, .codes = posix_codes },
 	{ "posix: remove a queue", .prepare = prepare_posix_queue, .act = remove_posix,
 	  .finish = forget_descriptor, .codes = posix_codes },
+	{ "posix: use a semaphore", .prepare = prepare_semaphore, .act = use_semaphore,
+	  .finish = forget_semaphore, .codes = msg_codes },
 	{ "posix: limits", .act = posix_limits, .codes = posix_codes },
 	{ "mapping: of a file", .prepare = prepare_file, .act = map_file,
 	  .finish = close_mapping_and_file, .codes = mapping_codes },

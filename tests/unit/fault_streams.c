@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const int process_codes[] = { ENOENT, EACCES, EINVAL, EMSGSIZE, EMFILE, EUSERS, ENOMEM, EBUSY,
@@ -87,6 +88,24 @@ static int end_it(struct world *w)
 	return dure_process_end(w->buffer);
 }
 
+/* as a handler of SIGCHLD does, which waits for whatever child there is */
+static void prepare_collected(struct world *w)
+{
+	dure_process *process;
+
+	MUST(dure_process_start((const char *const[]){ "false", NULL }, NULL, &process) == 0);
+	MUST(waitpid(dure_process_id(process), NULL, 0) > 0);
+	w->buffer = process;
+}
+
+static int wait_for_it(struct world *w)
+{
+	int r = dure_process_wait(w->buffer, DURE_S(5));
+
+	MUST(r < 0 || r == 1 || r == DURE_PROCESS_UNKNOWN);
+	return r;
+}
+
 static int run(struct world *w)
 {
 	struct dure_run_options in = { .sz = sizeof in, .input = "b\na\n", .input_bytes = 4 };
@@ -98,6 +117,21 @@ static int run(struct world *w)
 	if (r == 0)
 		MUST(result.ended == DURE_RUN_DONE &&
 		     (strcmp(result.output, "a\nb\n") == 0 || !result.output_bytes));
+	dure_run_free(&result);
+	return r;
+}
+
+/* It is ended while its output is open, and what is in the pipe by then is read. */
+static int run_too_long(struct world *w)
+{
+	struct dure_run_options options = { .sz = sizeof options, .output_max = 1000 };
+	struct dure_run_result result = { .sz = sizeof result };
+	int r = dure_process_run((const char *const[]){ "yes", NULL }, NULL, &options, DURE_S(5),
+				 &result);
+
+	(void)w;
+	if (r == 0)
+		MUST(result.ended == DURE_RUN_TOO_MUCH && result.output_bytes == 1000);
 	dure_run_free(&result);
 	return r;
 }
@@ -414,7 +448,10 @@ const struct scenario scenarios[] = {
 	  .codes = write_codes },
 	{ "end a program", .prepare = prepare_process, .act = end_it, .release = close_prepared,
 	  .codes = wait_codes },
+	{ "wait for a program that another has collected", .prepare = prepare_collected,
+	  .act = wait_for_it, .release = close_prepared, .codes = wait_codes, .result_varies = true },
 	{ "run a program", .act = run, .codes = process_codes },
+	{ "run a program that says too much", .act = run_too_long, .codes = process_codes },
 	{ "open a coprocess", .act = open_piped, .verify = answers, .finish = close_coprocess,
 	  .codes = process_codes },
 	{ "open a coprocess on a terminal", .act = open_on_terminal, .verify = answers,
