@@ -17,6 +17,7 @@
 #include "os/file.h"
 #include "os/map.h"
 #include "os/memory.h"
+#include "os/self.h"
 
 enum { COPY_BYTES_MAX = 1 << 30 };
 
@@ -327,7 +328,9 @@ static int copy(const dure_mapping *m, uint64_t offset, void *to, const void *fr
 	if (after == 0 || r == -EFAULT)
 		return cut_short(offset);
 	if (r == -EMFILE)
-		return durei_error(EMFILE, "too many open descriptors for a guarded copy");
+		return durei_error(EMFILE, "too many open descriptors for a guarded copy: "
+				   "RLIMIT_NOFILE is %" PRIu64 ": raise it (ulimit -n), or close "
+				   "some", durei_resource_max(DUREI_MAX_DESCRIPTORS));
 	if (r < 0)
 		return durei_error(EIO, "the kernel refuses a guarded copy (error %d)", -r);
 	return (int)min_u64((uint64_t)r, (uint64_t)after);

@@ -62,7 +62,9 @@ static int sem_error(const dure_sysv_sem *sem, const char *verb, int code)
 				   sem->id, VALUE_MAX);
 	case ENOSPC:
 		return durei_error(ENOSPC, "cannot %s System V semaphore set %" PRId32 ": the "
-				   "kernel has no room for undo values", verb, sem->id);
+				   "kernel has no room for this process' undo values: give back "
+				   "what others hold, or do without DURE_SYSV_SEM_UNDO", verb,
+				   sem->id);
 	case EFBIG:
 		return durei_error(EINVAL, "cannot %s System V semaphore set %" PRId32 ": it has "
 				   "no semaphore of that index", verb, sem->id);

@@ -87,6 +87,9 @@ uint64_t durei_resource_max(enum durei_resource resource)
 	case DUREI_MAX_DESCRIPTORS:
 		r = getrlimit(RLIMIT_NOFILE, &limit);
 		break;
+	case DUREI_MAX_PROCESSES:
+		r = getrlimit(RLIMIT_NPROC, &limit);
+		break;
 	}
 	return r < 0 || limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)limit.rlim_cur;
 }

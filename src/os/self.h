@@ -22,7 +22,8 @@ uint32_t durei_process_id(void);
 uint32_t durei_user_id(void);
 
 /* limits of this process: getrlimit(2); UINT64_MAX is none */
-enum durei_resource { DUREI_MAX_LOCKED_BYTES, DUREI_MAX_QUEUE_BYTES, DUREI_MAX_DESCRIPTORS };
+enum durei_resource { DUREI_MAX_LOCKED_BYTES, DUREI_MAX_QUEUE_BYTES, DUREI_MAX_DESCRIPTORS,
+		      DUREI_MAX_PROCESSES };
 uint64_t durei_resource_max(enum durei_resource resource);
 
 /* the command's name, cut to bytes - 1 characters */

@@ -45,6 +45,15 @@ struct dure_coprocess {
 
 /* -- opening -------------------------------------------------------------------------------- */
 
+static int no_terminals(void)
+{
+	char max[32];
+
+	durei_flow_setting("/proc/sys/kernel/pty/max", max, sizeof max);
+	return durei_error(ENOSPC, "all pseudo-terminals are taken: kernel.pty.max is %s: raise it with "
+			   "sysctl, or the max= of the devpts mount", max);
+}
+
 static int open_terminal(const struct dure_coprocess_options *o, struct durei_process_plan *plan,
 			 int *ret_ours)
 {
@@ -55,8 +64,7 @@ static int open_terminal(const struct dure_coprocess_options *o, struct durei_pr
 		return durei_error(EOPNOTSUPP, "there are no pseudo-terminals here: mount devpts on "
 				   "/dev/pts");
 	if (r == -ENOSPC)
-		return durei_error(ENOSPC, "all pseudo-terminals are taken: raise kernel.pty.max, or the "
-				   "max= of the devpts mount");
+		return no_terminals();
 	if (r < 0)
 		return durei_flow_error(-r, "opening", "a pseudo-terminal");
 	r = durei_stream_nonblocking(*ret_ours, true);

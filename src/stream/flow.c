@@ -13,13 +13,17 @@
  */
 #include "stream/flow.h"
 
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/arith.h"
 #include "base/error.h"
+#include "os/file.h"
 #include "os/futex.h"
 #include "os/pipe.h"
+#include "os/self.h"
 
 int durei_flow_late(int64_t deadline_ns)
 {
@@ -33,16 +37,19 @@ int durei_flow_error(int code, const char *doing, const char *whose)
 	case ECONNRESET:
 		return durei_error(EPIPE, "%s %s: nobody reads it any more", doing, whose);
 	case EMFILE:
+		return durei_error(EMFILE, "%s %s: too many open descriptors: RLIMIT_NOFILE is %" PRIu64
+				   ": close some, or raise it (ulimit -n, LimitNOFILE=)", doing, whose,
+				   durei_resource_max(DUREI_MAX_DESCRIPTORS));
 	case ENFILE:
-		return durei_error(EMFILE, "%s %s: too many open descriptors: close some, or raise "
-				   "%s", doing, whose,
-				   code == EMFILE ? "RLIMIT_NOFILE (ulimit -n)" : "fs.file-max");
+		return durei_error(EMFILE, "%s %s: the host has too many open descriptors: raise "
+				   "fs.file-max with sysctl", doing, whose);
 	case ENOMEM:
 	case ENOBUFS:
 		return durei_error(ENOMEM, "%s %s: the kernel has no memory for it", doing, whose);
 	case ENOSPC:
 	case EDQUOT:
-		return durei_error(ENOSPC, "%s %s: no space left there", doing, whose);
+		return durei_error(ENOSPC, "%s %s: no space left there: df and df -i show of what, bytes "
+				   "or inodes", doing, whose);
 	case ENOENT:
 	case EACCES:
 	case EINVAL:
@@ -64,6 +71,13 @@ int durei_flow_error(int code, const char *doing, const char *whose)
 	default:
 		return durei_error(EIO, "%s %s: %s", doing, whose, strerror(code));
 	}
+}
+
+void durei_flow_setting(const char *path, char *text, size_t bytes)
+{
+	if (durei_file_read_text(path, text, bytes) < 0)
+		snprintf(text, bytes, "unknown");
+	text[strcspn(text, "\n")] = '\0';
 }
 
 int durei_flow_await(int fd, int writes, int64_t deadline_ns)

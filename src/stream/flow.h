@@ -28,4 +28,7 @@ int durei_flow_read(int fd, void *buffer, size_t bytes, int64_t deadline_ns, con
 /* Until fd can be read (or written), or is broken; 0, -EAGAIN -ETIMEDOUT */
 int durei_flow_await(int fd, int writes, int64_t deadline_ns);
 
+/* What a setting of the kernel is now, in words for a sentence: its first line, or "unknown". */
+void durei_flow_setting(const char *path, char *text, size_t bytes);
+
 #endif

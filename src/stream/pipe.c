@@ -18,16 +18,14 @@
 static int set_size(int fd, size_t bytes)
 {
 	int r = bytes > INT_MAX ? -EPERM : durei_pipe_set_size(fd, (int)bytes);
-	char text[32] = "unknown";
+	char text[32];
 
 	if (r >= 0)
 		return r;
 	if (r == -EBUSY)
 		return durei_error(EBUSY, "the pipe holds more than %zu bytes just now: read first", bytes);
 	if (r == -EPERM) {
-		(void)durei_file_read_text("/proc/sys/fs/pipe-max-size", text, sizeof text);
-		for (char *c = text; *c; c++)
-			*c = *c == '\n' ? '\0' : *c;
+		durei_flow_setting("/proc/sys/fs/pipe-max-size", text, sizeof text);
 		return durei_error(EPERM, "a pipe of %zu bytes is too large: raise fs.pipe-max-size (now "
 				   "%s), or fs.pipe-user-pages-soft", bytes, text);
 	}

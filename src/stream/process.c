@@ -18,6 +18,7 @@
 #include "stream/process.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -200,9 +201,10 @@ static int not_started(int code, const struct durei_start *start, enum durei_sta
 				   strerror(code));
 	case DUREI_START_CLONE:
 		if (code == EAGAIN)
-			return durei_error(EUSERS, "%s cannot be started: no more processes: raise "
-					   "RLIMIT_NPROC (ulimit -u) or the pids limit of the "
-					   "container, or end some", program);
+			return durei_error(EUSERS, "%s cannot be started: no more processes: "
+					   "RLIMIT_NPROC is %" PRIu64 ": raise it (ulimit -u), or "
+					   "pids.max of the container, or end some", program,
+					   durei_resource_max(DUREI_MAX_PROCESSES));
 		break;
 	case DUREI_START_GROUPING:
 	case DUREI_START_STREAMS:

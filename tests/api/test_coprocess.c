@@ -238,6 +238,35 @@ static void who_buffers_answers_on_a_terminal(void **state)
 	T_IS(dure_coprocess_close(c), 0);
 }
 
+/* in a mount namespace of its own, with terminals for one program */
+static void no_more_terminals_are_said(void **state)
+{
+	(void)state;
+	pid_t pid = t_fork();
+	if (pid == 0) {
+		struct dure_coprocess_options o = options(DURE_COPROCESS_TERMINAL);
+		dure_coprocess *first, *second = NULL;
+		if (unshare(CLONE_NEWNS) != 0 ||
+		    system("(mount --make-rprivate / && mount -t devpts -o max=1,ptmxmode=666 devpts "
+			   "/dev/pts && mount --bind /dev/pts/ptmx /dev/ptmx) 2>/dev/null") != 0)
+			_exit(77);
+		T_IN_CHILD(dure_coprocess_open(WORDS("cat"), NULL, &o, &first) == 0);
+		T_IN_CHILD(dure_coprocess_open(WORDS("cat"), NULL, &o, &second) == -ENOSPC && !second);
+		T_IN_CHILD(strstr(dure_last_error(), "kernel.pty.max is "));
+		T_IN_CHILD(dure_coprocess_close(first) >= 0);
+		T_IN_CHILD(dure_coprocess_open(WORDS("cat"), NULL, &o, &second) == 0);
+		T_IN_CHILD(dure_coprocess_close(second) >= 0);
+		_exit(0);
+	}
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		print_message("not allowed to mount a devpts\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+}
+
 /* -- many -------------------------------------------------------------------------------------- */
 
 static void two_hundred_at_once_with_killed_ones_among_them(void **state)
@@ -547,6 +576,7 @@ int main(void)
 		TEST(misuse_is_refused),
 		TEST(a_terminal_is_one),
 		TEST(who_buffers_answers_on_a_terminal),
+		TEST(no_more_terminals_are_said),
 		TEST(two_hundred_at_once_with_killed_ones_among_them),
 		TEST(one_loop_hears_two_hundred),
 		TEST(output_goes_through_a_program),

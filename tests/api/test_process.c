@@ -742,10 +742,12 @@ static void too_many_descriptors_are_said(void **state)
 		struct rlimit limit = { (rlim_t)count_descriptors(), 1024 };
 		struct dure_process_options o = options();
 		dure_process *process;
+		char value[64];
+		snprintf(value, sizeof value, "RLIMIT_NOFILE is %d: ", (int)limit.rlim_cur);
 		setrlimit(RLIMIT_NOFILE, &limit);
 		o.input = o.output = o.errors = DURE_STREAM_PIPE;
 		T_IN_CHILD(dure_process_start(WORDS("true"), &o, &process) == -EMFILE);
-		T_IN_CHILD(strstr(dure_last_error(), "RLIMIT_NOFILE"));
+		T_IN_CHILD(strstr(dure_last_error(), value));
 		_exit(0);
 	}
 	t_join(pid);
@@ -761,7 +763,7 @@ static void too_many_processes_are_said(void **state)
 		T_IN_CHILD(setresuid(65534, 65534, 65534) == 0 || geteuid() != 0);
 		setrlimit(RLIMIT_NPROC, &limit);
 		T_IN_CHILD(dure_process_start(WORDS("true"), NULL, &process) == -EUSERS);
-		T_IN_CHILD(strstr(dure_last_error(), "RLIMIT_NPROC"));
+		T_IN_CHILD(strstr(dure_last_error(), "RLIMIT_NPROC is 0: raise it (ulimit -u)"));
 		_exit(0);
 	}
 	t_join(pid);
