@@ -1,47 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Description: System V objects without their traps, with other programs at the other end. */
-#include <grp.h>
+/* Description: System V keys, shared memory, permissions and limits, with other programs at the
+   other end. */
 #include <limits.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <sched.h>
-#include <sys/ipc.h>
-#include <sys/msg.h>
-#include <sys/time.h>
-#include <sys/sem.h>
-#include <sys/shm.h>
 #include <sys/syscall.h>
 
-#include "../t.h"
-
-enum { PATIENCE_S = 20, NOBODY = 65534 };
-
-/* of this test run's own, one for each kind at a time, the same in its children */
-static int32_t the_key;
-
-static int32_t t_key(void)
-{
-	return the_key;
-}
-
-/* the output of a command, which must succeed */
-static void t_run(const char *command, char *output, size_t bytes)
-{
-	FILE *pipe = popen(command, "r");
-	size_t n;
-
-	assert_non_null(pipe);
-	n = fread(output, 1, bytes - 1, pipe);
-	output[n] = '\0';
-	assert_int_equal(pclose(pipe), 0);
-}
-
-/* until a process sleeps in semtimedop, msgrcv ...: the kernel says which call it is in */
-static void await_call(int id, bool (*waits)(int id))
-{
-	for (int64_t end = t_now_ns() + PATIENCE_S * DURE_S(1); !waits(id); t_sleep_ms(1))
-		assert_true(t_now_ns() < end);
-}
+#include "sysv.h"
 
 /* -- keys --------------------------------------------------------------------------------- */
 
@@ -302,12 +267,6 @@ static void huge_pages_or_a_sentence(void **state)
 
 /* -- permissions -------------------------------------------------------------------------- */
 
-static void become_nobody(void)
-{
-	T_IN_CHILD(setgroups(0, NULL) == 0 && setresgid(NOBODY, NOBODY, NOBODY) == 0 &&
-		   setresuid(NOBODY, NOBODY, NOBODY) == 0);
-}
-
 static void others_are_kept_out(void **state)
 {
 	struct dure_sysv_changes c = { .sz = sizeof c, .what = DURE_SYSV_SET_MODE, .mode = 0604 };
@@ -322,7 +281,7 @@ static void others_are_kept_out(void **state)
 	T_IS(dure_sysv_msg_get(0, DURE_CREATE, NULL, &queue), DURE_CREATED);
 	pid_t pid = t_fork();
 	if (pid == 0) {
-		become_nobody();
+		t_become_nobody();
 		T_IN_CHILD(dure_sysv_shm_attach(id, NULL, 0, &at) == -EACCES);
 		T_IN_CHILD(dure_sysv_shm_info(id, &info) == -EACCES);
 		T_IN_CHILD(dure_sysv_remove(DURE_SYSV_SHM, id) == -EPERM);
@@ -335,7 +294,7 @@ static void others_are_kept_out(void **state)
 	T_OK(dure_sysv_set(DURE_SYSV_SHM, id, &c));
 	pid = t_fork();
 	if (pid == 0) {
-		become_nobody();
+		t_become_nobody();
 		T_IN_CHILD(dure_sysv_shm_attach(id, NULL, 0, &at) == -EACCES);
 		T_IN_CHILD(dure_sysv_shm_attach(id, NULL, DURE_SYSV_ATTACH_READ_ONLY, &at) == 0);
 		T_IN_CHILD(dure_sysv_shm_attach(id, NULL, DURE_SYSV_ATTACH_READ_ONLY |
@@ -350,7 +309,7 @@ static void others_are_kept_out(void **state)
 	T_OK(dure_sysv_set(DURE_SYSV_SHM, id, &c));
 	pid = t_fork();
 	if (pid == 0) {
-		become_nobody();
+		t_become_nobody();
 		T_IN_CHILD(dure_sysv_remove(DURE_SYSV_SHM, id) == 0);
 		_exit(0);
 	}
@@ -464,512 +423,6 @@ static void reached_limits_are_named(void **state)
 	t_join(pid);
 }
 
-/* -- semaphores --------------------------------------------------------------------------- */
-
-static const uint16_t three[3] = { 5, 0, 32767 };
-
-static dure_sysv_sem *open_three(uint32_t flags, int expected)
-{
-	struct dure_sysv_sem_options o = { .sz = sizeof o, .values = three };
-	dure_sysv_sem *sem;
-
-	T_IS(dure_sysv_sem_open(t_key(), 3, flags, &o, DURE_S(PATIENCE_S), &sem), expected);
-	return sem;
-}
-
-static void remove_set(dure_sysv_sem *sem)
-{
-	T_OK(dure_sysv_remove(DURE_SYSV_SEM, dure_sysv_sem_id(sem)));
-	dure_sysv_sem_close(sem);
-}
-
-static void has_three_values(dure_sysv_sem *sem)
-{
-	uint16_t got[3] = { 0 };
-
-	T_OK(dure_sysv_sem_get(sem, got, 3));
-	assert_memory_equal(got, three, sizeof three);
-}
-
-static void a_set_is_born_with_its_values(void **state)
-{
-	struct dure_sysv_sem_info info = { .sz = sizeof info };
-	dure_sysv_sem *sem = open_three(DURE_CREATE | DURE_OPEN, DURE_CREATED), *other;
-	uint16_t set[3] = { 1, 2, 3 };
-
-	(void)state;
-	has_three_values(sem);
-	other = open_three(DURE_CREATE | DURE_OPEN, 0);
-	has_three_values(other);
-	T_FAILS(dure_sysv_sem_open(t_key(), 3, DURE_CREATE, NULL, 0, &other), -EEXIST, "there is "
-		"one");
-	dure_sysv_sem_close(other);
-	T_OK(dure_sysv_sem_info(sem, 2, &info));
-	assert_int_equal(info.count, 3);
-	assert_int_equal(info.has_mark, 1);
-	assert_int_equal(info.value, 32767);
-	assert_int_equal(info.last_process, getpid());
-	assert_true(info.operated_s > 0);
-	T_OK(dure_sysv_sem_set(sem, set, 3));
-	T_OK(dure_sysv_sem_set_one(sem, 1, 9));
-	other = open_three(DURE_OPEN, 0);	/* complete, and not anew */
-	T_OK(dure_sysv_sem_get(other, set, 3));
-	assert_int_equal(set[0], 1);
-	assert_int_equal(set[1], 9);
-	dure_sysv_sem_close(other);
-	T_FAILS(dure_sysv_sem_set_one(sem, 3, 0), -EINVAL, "no semaphore 3");	/* the mark */
-	T_FAILS(dure_sysv_sem_set_one(sem, 0, 40000), -EMSGSIZE, "32767");
-	T_FAILS(dure_sysv_sem_get(sem, set, 2), -EINVAL, "as many");
-	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_OPEN, NULL, 0, &other), -EINVAL, "4 "
-		"semaphores");
-	T_FAILS(dure_sysv_sem_open(t_key(), 9, DURE_OPEN, NULL, 0, &other), -EINVAL, "fewer than "
-		"9");
-	remove_set(sem);
-}
-
-/* The maker died between semget and its values: as other libraries leave it, and as we find it. */
-static void a_dead_makers_set_is_completed(void **state)
-{
-	dure_sysv_sem *sem;
-	int id = semget(t_key(), 4, IPC_CREAT | IPC_EXCL | 0600);
-
-	(void)state;
-	assert_true(id >= 0);
-	T_FAILS(dure_sysv_sem_open(t_key(), 3, DURE_OPEN, NULL, 0, &sem), -EAGAIN, "no values yet");
-	T_FAILS(dure_sysv_sem_open(t_key(), 3, DURE_OPEN, NULL, DURE_MS(20), &sem), -ETIMEDOUT,
-		"no values yet");
-	sem = open_three(DURE_CREATE | DURE_OPEN, 0);
-	assert_int_equal(dure_sysv_sem_id(sem), id);
-	has_three_values(sem);
-	remove_set(sem);
-}
-
-static bool somebody_waits_for_the_mark(int id)
-{
-	return semctl(id, 3, GETNCNT) == 1;
-}
-
-static void an_opener_waits_for_a_slow_maker(void **state)
-{
-	int id = semget(t_key(), 4, IPC_CREAT | IPC_EXCL | 0600);
-	dure_sysv_sem *sem;
-
-	(void)state;
-	pid_t pid = t_fork();
-	if (pid == 0) {
-		T_IN_CHILD(dure_sysv_sem_open(t_key(), 3, DURE_OPEN, NULL, DURE_FOREVER,
-					      &sem) == 0);
-		uint16_t got[3];
-		T_IN_CHILD(dure_sysv_sem_get(sem, got, 3) == 0 && memcmp(got, three, 6) == 0);
-		_exit(0);
-	}
-	await_call(id, somebody_waits_for_the_mark);
-	sem = open_three(DURE_CREATE | DURE_OPEN, 0);
-	t_join(pid);
-	has_three_values(sem);
-	remove_set(sem);
-}
-
-/* Many make it at once: one creates, the values are given once, all see them. */
-static void many_makers_give_values_once(void **state)
-{
-	enum { MAKERS = 12, ROUNDS = 30 };
-	struct dure_sysv_sem_options o = { .sz = sizeof o, .values = three };
-	int gate[2];
-
-	(void)state;
-	for (int round = 0; round < ROUNDS; round++) {
-		pid_t pids[MAKERS];
-		int status, created = 0;
-		assert_int_equal(pipe(gate), 0);
-		for (int i = 0; i < MAKERS; i++) {
-			pids[i] = t_fork();
-			if (pids[i] != 0)
-				continue;
-			dure_sysv_sem *sem;
-			uint16_t got[3];
-			struct dure_sysv_sem_operation take = { .index = 0, .change = -1 };
-			char c;
-			close(gate[1]);
-			T_IN_CHILD(read(gate[0], &c, 1) == 0);
-			int r = dure_sysv_sem_open(t_key(), 3, DURE_CREATE | DURE_OPEN, &o,
-						   DURE_S(PATIENCE_S), &sem);
-			T_IN_CHILD(r >= 0 && dure_sysv_sem_get(sem, got, 3) == 0);
-			T_IN_CHILD(got[0] <= 5 && got[2] == 32767);
-			r += 10 * (dure_sysv_sem_operate(sem, &take, 1, 0) == 0);
-			_exit(r);
-		}
-		close(gate[0]);
-		close(gate[1]);
-		int taken = 0;
-		for (int i = 0; i < MAKERS; i++) {
-			assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
-			assert_true(WIFEXITED(status));
-			created += WEXITSTATUS(status) % 10;
-			taken += WEXITSTATUS(status) / 10;
-		}
-		assert_int_equal(created, DURE_CREATED);
-		assert_int_equal(taken, 5);
-		remove_set(open_three(DURE_OPEN, 0));
-	}
-}
-
-static void an_exact_set_follows_the_old_convention(void **state)
-{
-	struct dure_sysv_sem_options o = { .sz = sizeof o, .flags = DURE_SYSV_SEM_EXACT };
-	struct dure_sysv_sem_info info = { .sz = sizeof info };
-	struct semid_ds ds;
-	dure_sysv_sem *sem, *other;
-
-	(void)state;
-	T_IS(dure_sysv_sem_open(t_key(), 2, DURE_CREATE, &o, 0, &sem), DURE_CREATED);
-	assert_int_equal(semctl(dure_sysv_sem_id(sem), 0, IPC_STAT, &ds), 0);
-	assert_int_equal(ds.sem_nsems, 2);
-	assert_true(ds.sem_otime > 0);		/* what other programs wait for */
-	T_OK(dure_sysv_sem_info(sem, 0, &info));
-	assert_int_equal(info.has_mark, 0);
-	remove_set(sem);
-	int id = semget(t_key(), 2, IPC_CREAT | IPC_EXCL | 0600);
-	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_OPEN, &o, DURE_MS(5), &sem), -ETIMEDOUT,
-		"remove the set");
-	T_IS(dure_sysv_sem_open(t_key(), 2, DURE_OPEN, NULL, 0, &sem), 0);	/* as it is */
-	struct sembuf op = { .sem_num = 0, .sem_op = 2 };
-	assert_int_equal(semop(id, &op, 1), 0);
-	T_IS(dure_sysv_sem_open(t_key(), 2, DURE_OPEN, &o, 0, &other), 0);
-	dure_sysv_sem_close(other);
-	T_IS(dure_sysv_sem_open(t_key(), 0, DURE_OPEN, NULL, 0, &other), 0);
-	dure_sysv_sem_close(other);
-	remove_set(sem);
-	/* one semaphore more, and no mark: somebody else's */
-	id = semget(t_key(), 3, IPC_CREAT | IPC_EXCL | 0600);
-	assert_int_equal(semctl(id, 2, SETVAL, 7), 0);
-	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_OPEN, NULL, 0, &sem), -EINVAL,
-		"another program");
-	/* its last is 0, and others are not: nor is that half made, and it stays as it is */
-	assert_int_equal(semctl(id, 2, SETVAL, 0), 0);
-	assert_int_equal(semctl(id, 1, SETVAL, 6), 0);
-	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_CREATE | DURE_OPEN, NULL, 0, &sem), -EINVAL,
-		"another program");
-	assert_int_equal(semctl(id, 1, SETVAL, 0), 0);
-	assert_int_equal(semop(id, &(struct sembuf){ .sem_num = 1 }, 1), 0);
-	T_FAILS(dure_sysv_sem_open(t_key(), 2, DURE_CREATE | DURE_OPEN, NULL, 0, &sem), -EINVAL,
-		"another program");
-	assert_int_equal(semctl(id, 2, GETVAL), 0);
-	assert_int_equal(semctl(id, 0, IPC_RMID), 0);
-}
-
-static void a_private_set_is_found_by_id(void **state)
-{
-	struct dure_sysv_sem_options o = { .sz = sizeof o, .values = three };
-	dure_sysv_sem *sem, *other;
-
-	(void)state;
-	T_IS(dure_sysv_sem_open(DURE_SYSV_PRIVATE, 3, DURE_CREATE, &o, 0, &sem), DURE_CREATED);
-	o = (struct dure_sysv_sem_options){ .sz = sizeof o, .id = dure_sysv_sem_id(sem) };
-	T_IS(dure_sysv_sem_open(DURE_SYSV_PRIVATE, 3, DURE_OPEN, &o, 0, &other), 0);
-	has_three_values(other);
-	dure_sysv_sem_close(other);
-	remove_set(sem);
-	T_FAILS(dure_sysv_sem_open(DURE_SYSV_PRIVATE, 3, DURE_OPEN, &o, 0, &other), -ENOENT,
-		"none");
-	/* one with a mark, by id */
-	sem = open_three(DURE_CREATE, DURE_CREATED);
-	o.id = dure_sysv_sem_id(sem);
-	T_IS(dure_sysv_sem_open(DURE_SYSV_PRIVATE, 3, DURE_OPEN, &o, 0, &other), 0);
-	has_three_values(other);
-	dure_sysv_sem_close(other);
-	remove_set(sem);
-}
-
-static bool a_semaphore_is_wanted(int id)
-{
-	return semctl(id, 1, GETNCNT) == 1;
-}
-
-static void operations_are_all_or_nothing(void **state)
-{
-	struct dure_sysv_sem_operation ops[2] = { { .index = 0, .change = -5 },
-						  { .index = 1, .change = -1 } };
-	struct dure_sysv_sem_operation zero = { .index = 1, .change = 0 };
-	struct dure_sysv_sem_operation over = { .index = 2, .change = 1 };
-	struct dure_sysv_sem_info info = { .sz = sizeof info };
-	dure_sysv_sem *sem = open_three(DURE_CREATE, DURE_CREATED);
-
-	(void)state;
-	T_IS(dure_sysv_sem_operate(sem, ops, 2, 0), -EAGAIN);
-	has_three_values(sem);
-	int64_t start = t_now_ns();
-	T_IS(dure_sysv_sem_operate(sem, ops, 2, DURE_MS(30)), -ETIMEDOUT);
-	assert_true(t_now_ns() - start >= DURE_MS(30));
-	has_three_values(sem);
-	T_OK(dure_sysv_sem_operate(sem, &zero, 1, 0));
-	T_FAILS(dure_sysv_sem_operate(sem, &over, 1, 0), -EMSGSIZE, "32767");
-	pid_t pid = t_fork();
-	if (pid == 0) {
-		T_IN_CHILD(dure_sysv_sem_operate(sem, ops, 2, DURE_FOREVER) == 0);
-		_exit(0);
-	}
-	await_call(dure_sysv_sem_id(sem), a_semaphore_is_wanted);
-	T_OK(dure_sysv_sem_info(sem, 1, &info));
-	assert_int_equal(info.waiting_for_more, 1);
-	assert_int_equal(info.waiting_for_zero, 0);
-	ops[1].change = 1;
-	T_OK(dure_sysv_sem_operate(sem, &ops[1], 1, 0));
-	t_join(pid);
-	T_OK(dure_sysv_sem_info(sem, 0, &info));
-	assert_int_equal(info.value, 0);
-	ops[0].index = 3;
-	T_FAILS(dure_sysv_sem_operate(sem, ops, 1, 0), -EINVAL, "no index 3");
-	ops[0] = (struct dure_sysv_sem_operation){ .change = 40000 };
-	T_FAILS(dure_sysv_sem_operate(sem, ops, 1, 0), -EINVAL, "40000");
-	ops[0] = (struct dure_sysv_sem_operation){ .change = 1, .flags = 2 };
-	T_FAILS(dure_sysv_sem_operate(sem, ops, 1, 0), -EINVAL, "UNDO");
-	T_FAILS(dure_sysv_sem_operate(sem, ops, 0, 0), -EINVAL, "0 operations");
-	remove_set(sem);
-}
-
-static void the_units_of_the_dead_come_back(void **state)
-{
-	struct dure_sysv_sem_operation take = { .index = 0, .change = -4,
-						.flags = DURE_SYSV_SEM_UNDO };
-	dure_sysv_sem *sem = open_three(DURE_CREATE, DURE_CREATED);
-	int fds[2];
-
-	(void)state;
-	assert_int_equal(pipe(fds), 0);
-	pid_t pid = t_fork();
-	if (pid == 0) {
-		T_IN_CHILD(dure_sysv_sem_operate(sem, &take, 1, 0) == 0);
-		t_signal(fds[1]);
-		for (;;)
-			pause();
-	}
-	t_await(fds[0]);
-	T_IS(dure_sysv_sem_operate(sem, &take, 1, 0), -EAGAIN);
-	kill(pid, SIGKILL);
-	T_OK(dure_sysv_sem_operate(sem, &take, 1, DURE_S(PATIENCE_S)));
-	waitpid(pid, NULL, 0);
-	remove_set(sem);
-	close(fds[0]);
-	close(fds[1]);
-}
-
-static void removal_under_a_waiter_is_said(void **state)
-{
-	struct dure_sysv_sem_operation take = { .index = 1, .change = -1 };
-	dure_sysv_sem *sem = open_three(DURE_CREATE, DURE_CREATED);
-	int32_t queue;
-	int id = dure_sysv_sem_id(sem);
-
-	(void)state;
-	pid_t pid = t_fork();
-	if (pid == 0) {
-		T_IN_CHILD(dure_sysv_sem_operate(sem, &take, 1, DURE_FOREVER) == -ESTALE);
-		_exit(0);
-	}
-	await_call(id, a_semaphore_is_wanted);
-	T_OK(dure_sysv_remove(DURE_SYSV_SEM, id));
-	t_join(pid);
-	T_FAILS(dure_sysv_sem_operate(sem, &take, 1, DURE_FOREVER), -ESTALE, "none with that id");
-	uint16_t got[3];
-	T_FAILS(dure_sysv_sem_get(sem, got, 3), -ESTALE, "none");
-	T_FAILS(dure_sysv_sem_set(sem, got, 3), -ESTALE, "none");
-	struct dure_sysv_sem_info info = { .sz = sizeof info };
-	T_FAILS(dure_sysv_sem_info(sem, 0, &info), -ESTALE, "none");
-	dure_sysv_sem_close(sem);
-	/* of a queue: asleep in the kernel, and asleep between two looks */
-	for (int64_t timeout = DURE_FOREVER; timeout <= DURE_S(PATIENCE_S);
-	     timeout += DURE_S(PATIENCE_S) + 1) {
-		int fds[2];
-		assert_int_equal(pipe(fds), 0);
-		T_IS(dure_sysv_msg_get(0, DURE_CREATE, NULL, &queue), DURE_CREATED);
-		pid = t_fork();
-		if (pid == 0) {
-			char c;
-			t_signal(fds[1]);
-			int r = dure_sysv_msg_receive(queue, 0, 0, &c, 1, timeout, NULL);
-			/* removed before it began to wait: there was no such queue */
-			T_IN_CHILD(r == -ESTALE || r == -ENOENT);
-			_exit(r == -ESTALE ? 0 : 2);
-		}
-		t_await(fds[0]);
-		t_sleep_ms(30);
-		T_OK(dure_sysv_remove(DURE_SYSV_MSG, queue));
-		int status;
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 1);
-		close(fds[0]);
-		close(fds[1]);
-	}
-}
-
-static void ignore(int signal)
-{
-	(void)signal;
-}
-
-/* A signal every millisecond neither ends nor stretches a wait. */
-static void signals_do_not_end_waits(void **state)
-{
-	struct sigaction action = { .sa_handler = ignore }, old;
-	struct itimerval every = { { 0, 1000 }, { 0, 1000 } }, off = { { 0, 0 }, { 0, 0 } };
-	struct dure_sysv_sem_operation take = { .index = 1, .change = -1 };
-	dure_sysv_sem *sem = open_three(DURE_CREATE, DURE_CREATED);
-	int32_t queue;
-	char c;
-
-	(void)state;
-	T_IS(dure_sysv_msg_get(0, DURE_CREATE, NULL, &queue), DURE_CREATED);
-	sigaction(SIGALRM, &action, &old);
-	setitimer(ITIMER_REAL, &every, NULL);
-	int64_t start = t_now_ns();
-	T_IS(dure_sysv_sem_operate(sem, &take, 1, DURE_MS(50)), -ETIMEDOUT);
-	T_IS(dure_sysv_msg_receive(queue, 0, 0, &c, 1, DURE_MS(50), NULL), -ETIMEDOUT);
-	int64_t waited = t_now_ns() - start;
-	setitimer(ITIMER_REAL, &off, NULL);
-	signal(SIGALRM, SIG_IGN);	/* one may be on its way */
-	sigaction(SIGALRM, &old, NULL);
-	assert_true(waited >= DURE_MS(100) && waited < DURE_S(PATIENCE_S));
-	T_OK(dure_sysv_remove(DURE_SYSV_MSG, queue));
-	remove_set(sem);
-}
-
-/* -- messages ----------------------------------------------------------------------------- */
-
-static int32_t new_queue(void)
-{
-	int32_t id;
-
-	T_IS(dure_sysv_msg_get(t_key(), DURE_CREATE, NULL, &id), DURE_CREATED);
-	return id;
-}
-
-static void receives(int32_t id, int64_t type, uint32_t flags, const char *text, int64_t its_type)
-{
-	char got[64];
-	int64_t got_type = -1;
-
-	T_IS(dure_sysv_msg_receive(id, type, flags, got, sizeof got, 0, &got_type),
-	     (int)strlen(text));
-	assert_memory_equal(got, text, strlen(text));
-	assert_int_equal(got_type, its_type);
-}
-
-static void messages_are_chosen_by_type(void **state)
-{
-	int32_t id = new_queue(), again;
-	char small[2] = "??";
-	int64_t type = 77;
-
-	(void)state;
-	T_IS(dure_sysv_msg_get(t_key(), DURE_CREATE | DURE_OPEN, NULL, &again), 0);
-	assert_int_equal(again, id);
-	T_FAILS(dure_sysv_msg_get(t_key(), DURE_CREATE, NULL, &again), -EEXIST, "0 messages");
-	T_OK(dure_sysv_msg_send(id, 3, "three", 5, 0));
-	T_OK(dure_sysv_msg_send(id, 2, "two", 3, 0));
-	T_OK(dure_sysv_msg_send(id, LONG_MAX, "max", 3, 0));
-	T_OK(dure_sysv_msg_send(id, 1, "", 0, 0));
-	T_OK(dure_sysv_msg_send(id, 3, "again", 5, 0));
-	T_FAILS(dure_sysv_msg_receive(id, 3, 0, small, 2, 0, &type), -EMSGSIZE, "longer");
-	assert_memory_equal(small, "??", 2);
-	assert_int_equal(type, 77);
-	receives(id, 3, DURE_SYSV_MSG_EXCEPT, "two", 2);
-	receives(id, 0, 0, "three", 3);
-	receives(id, -5, 0, "", 1);
-	T_IS(dure_sysv_msg_receive(id, -2, 0, small, 2, 0, NULL), -EAGAIN);
-	T_IS(dure_sysv_msg_receive(id, 3, DURE_SYSV_MSG_TRUNCATE, small, 2, 0, NULL), 2);
-	assert_memory_equal(small, "ag", 2);
-	receives(id, LONG_MAX, 0, "max", LONG_MAX);
-	T_IS(dure_sysv_msg_receive(id, 0, 0, small, 2, 0, &type), -EAGAIN);
-	T_FAILS(dure_sysv_msg_send(id, 0, "x", 1, 0), -EINVAL, "type 0");
-	T_FAILS(dure_sysv_msg_send(id, -1, "x", 1, 0), -EINVAL, "type -1");
-	T_FAILS(dure_sysv_msg_send(id, 1, NULL, 1, 0), -EINVAL, "NULL");
-	T_FAILS(dure_sysv_msg_receive(id, 0, DURE_SYSV_MSG_EXCEPT, small, 2, 0, NULL), -EINVAL,
-		"EXCEPT");
-	T_FAILS(dure_sysv_msg_receive(id, 0, 16, small, 2, 0, NULL), -EINVAL, "flags");
-	T_OK(dure_sysv_remove(DURE_SYSV_MSG, id));
-	T_FAILS(dure_sysv_msg_send(id, 1, "x", 1, 0), -ENOENT, "none");
-	T_FAILS(dure_sysv_msg_receive(id, 1, 0, small, 2, 0, NULL), -ENOENT, "none");
-	T_FAILS(dure_sysv_msg_get(t_key(), DURE_OPEN, NULL, &id), -ENOENT, "no System V");
-}
-
-static void a_look_leaves_the_message(void **state)
-{
-	struct dure_sysv_msg_info info = { .sz = sizeof info };
-	int32_t id = new_queue();
-	char got[8] = "????????";
-	int64_t type;
-
-	(void)state;
-	T_OK(dure_sysv_msg_send(id, 3, "three", 5, 0));
-	T_OK(dure_sysv_msg_send(id, 2, "two", 3, 0));
-	int r = dure_sysv_msg_peek(id, 1, got, sizeof got, &type);
-	if (r == -EOPNOTSUPP)
-		print_message("this kernel copies no messages: not tried\n");
-	else {
-		T_IS(r, 3);
-		assert_memory_equal(got, "two?", 4);
-		assert_int_equal(type, 2);
-		T_IS(dure_sysv_msg_peek(id, 2, got, sizeof got, &type), -EAGAIN);
-		T_FAILS(dure_sysv_msg_peek(id, 0, got, 2, &type), -EMSGSIZE, "longer");
-	}
-	T_OK(dure_sysv_msg_info(id, &info));
-	assert_int_equal(info.messages, 2);
-	assert_int_equal(info.bytes, 8);
-	assert_int_equal(info.last_sender, getpid());
-	assert_int_equal(info.last_receiver, 0);
-	assert_true(info.sent_s > 0 && info.received_s == 0);
-	T_FAILS(dure_sysv_msg_peek(id, 0, NULL, 2, &type), -EINVAL, "NULL");
-	T_OK(dure_sysv_remove(DURE_SYSV_MSG, id));
-	T_FAILS(dure_sysv_msg_info(id, &info), -ENOENT, "none");
-}
-
-static void full_queues_and_long_messages(void **state)
-{
-	struct dure_sysv_msg_options o = { .sz = sizeof o, .bytes_max = 100 };
-	struct dure_sysv_limits l = { .sz = sizeof l };
-	static char big[1 << 20];
-	int32_t id;
-
-	(void)state;
-	T_OK(dure_sysv_limits(&l));
-	T_IS(dure_sysv_msg_get(t_key(), DURE_CREATE, &o, &id), DURE_CREATED);
-	T_FAILS(dure_sysv_msg_send(id, 1, big, 101, DURE_FOREVER), -EMSGSIZE, "holds 100");
-	if (l.message_bytes_max < sizeof big)
-		T_FAILS(dure_sysv_msg_send(id, 1, big, sizeof big, DURE_FOREVER), -EMSGSIZE,
-			"kernel.msgmax");
-	T_OK(dure_sysv_msg_send(id, 1, big, 60, 0));
-	T_IS(dure_sysv_msg_send(id, 1, big, 60, 0), -EAGAIN);
-	int64_t start = t_now_ns();
-	T_IS(dure_sysv_msg_send(id, 1, big, 60, DURE_MS(20)), -ETIMEDOUT);
-	assert_true(t_now_ns() - start >= DURE_MS(20));
-	pid_t pid = t_fork();
-	if (pid == 0) {
-		T_IN_CHILD(dure_sysv_msg_send(id, 2, big, 60, DURE_FOREVER) == 0);
-		_exit(0);
-	}
-	T_IS(dure_sysv_msg_receive(id, 1, 0, big, sizeof big, 0, NULL), 60);
-	T_IS(dure_sysv_msg_receive(id, 2, 0, big, sizeof big, DURE_S(PATIENCE_S), NULL), 60);
-	t_join(pid);
-	struct dure_sysv_changes c = { .sz = sizeof c, .what = DURE_SYSV_SET_BYTES_MAX,
-				       .bytes_max = 200 };
-	T_OK(dure_sysv_set(DURE_SYSV_MSG, id, &c));
-	T_OK(dure_sysv_msg_send(id, 1, big, 101, 0));
-	T_OK(dure_sysv_remove(DURE_SYSV_MSG, id));
-	if (geteuid() != 0)
-		return;
-	o.bytes_max = l.queue_bytes_max + 1;
-	pid = t_fork();
-	if (pid == 0) {
-		become_nobody();
-		T_IN_CHILD(dure_sysv_msg_get(t_key(), DURE_CREATE, &o, &id) == -EPERM);
-		T_IN_CHILD(strstr(dure_last_error(), "kernel.msgmnb"));
-		T_IN_CHILD(dure_sysv_msg_get(t_key(), DURE_OPEN, NULL, &id) == -ENOENT);
-		_exit(0);
-	}
-	t_join(pid);
-}
-
 /* -- other programs ----------------------------------------------------------------------- */
 
 static int first_id(const struct dure_sysv_info *info, void *context)
@@ -1037,27 +490,6 @@ static void ipcmk_and_ipcs_see_the_same(void **state)
 	dure_sysv_sem_close(sem);
 }
 
-/* perl has the calls in the language: what it sends we read, and the other way round. */
-static void perl_talks_to_us(void **state)
-{
-	char command[400], output[200], got[16];
-	int32_t id = new_queue();
-	int64_t type;
-
-	(void)state;
-	T_OK(dure_sysv_msg_send(id, 9, "from us", 7, 0));
-	snprintf(command, sizeof command,
-		 "perl -e 'my $q = msgget(%d, 0) // die; my $m; msgrcv($q, $m, 100, 9, 0) // die; "
-		 "my ($t, $x) = unpack(\"l! a*\", $m); print \"$t $x\"; "
-		 "msgsnd($q, pack(\"l! a*\", 12, \"from perl\"), 0) || die;'", t_key());
-	t_run(command, output, sizeof output);
-	assert_string_equal(output, "9 from us");
-	T_IS(dure_sysv_msg_receive(id, 0, 0, got, sizeof got, 0, &type), 9);
-	assert_memory_equal(got, "from perl", 9);
-	assert_int_equal(type, 12);
-	T_OK(dure_sysv_remove(DURE_SYSV_MSG, id));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1072,27 +504,10 @@ int main(void)
 		cmocka_unit_test(others_are_kept_out),
 		cmocka_unit_test(limits_are_those_of_the_kernel),
 		cmocka_unit_test(reached_limits_are_named),
-		cmocka_unit_test(a_set_is_born_with_its_values),
-		cmocka_unit_test(a_dead_makers_set_is_completed),
-		cmocka_unit_test(an_opener_waits_for_a_slow_maker),
-		cmocka_unit_test(many_makers_give_values_once),
-		cmocka_unit_test(an_exact_set_follows_the_old_convention),
-		cmocka_unit_test(a_private_set_is_found_by_id),
-		cmocka_unit_test(operations_are_all_or_nothing),
-		cmocka_unit_test(the_units_of_the_dead_come_back),
-		cmocka_unit_test(removal_under_a_waiter_is_said),
-		cmocka_unit_test(signals_do_not_end_waits),
-		cmocka_unit_test(messages_are_chosen_by_type),
-		cmocka_unit_test(a_look_leaves_the_message),
-		cmocka_unit_test(full_queues_and_long_messages),
 		cmocka_unit_test(old_kernels_list_too),
 		cmocka_unit_test(ipcmk_and_ipcs_see_the_same),
-		cmocka_unit_test(perl_talks_to_us),
 	};
 
-	the_key = 0x5a000000 | (getpid() & 0xffffff);
-	/* where that is allowed, in an IPC namespace of its own: a failed test leaves nothing */
-	if (unshare(CLONE_NEWIPC) < 0)
-		print_message("in the IPC namespace of all: not allowed to make one\n");
+	t_begin_sysv();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
