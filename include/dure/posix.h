@@ -246,12 +246,31 @@ DURE_API int dure_posix_queue_info(int fd, struct dure_posix_queue_info *info);
  * queue and nobody waits for it
  *
  * value arrives as si_value. signal 0 ends it. One process at a time can have it; it ends with the
- * signal, with the process, and when the descriptor is closed. There is no notification by thread:
- * the library starts none, and the descriptor can be polled.
+ * signal, with the process, and when the descriptor is closed. In a poll loop none is needed: the
+ * descriptor can be polled.
  *
  * Returns  0; -EBUSY (another process has it) -EINVAL -ENOMEM
  */
 DURE_API int dure_posix_queue_notify(int fd, int32_t signal, uint64_t value);
+
+struct dure_posix_notice {
+	void (*call)(void *context);
+	void *context;
+};
+
+/*
+ * dure_posix_queue_notify_thread - make a call in a thread of its own, once, when a message comes
+ * into the empty queue and nobody waits for it
+ *
+ * As dure_posix_queue_notify, which with signal 0 ends it; a thread that is on its way by then still
+ * comes. notice is borrowed until it has been called. The thread is the libc's (mq_notify(3),
+ * SIGEV_THREAD); glibc keeps one more and a socket from the first time on. The library itself
+ * starts none, here or anywhere.
+ *
+ * Returns  0; -EBUSY (another process has it) -EINVAL -ENOMEM -EMFILE
+ * Fork     the child is not notified.
+ */
+DURE_API int dure_posix_queue_notify_thread(int fd, const struct dure_posix_notice *notice);
 
 DURE_END
 

@@ -11,8 +11,10 @@
  * inherited. Death: objects stay until they are removed; a dead process' attachments, waits
  * and undo values are the kernel's to end.
  *
- * The kernel gives no descriptor for any of these: they cannot be polled, timeouts are what
- * there is.
+ * The kernel gives no descriptor for any of these, and no signal: they cannot be polled, and there
+ * is no bridge to poll but a thread or a process that waits in their place. A poll loop that
+ * expects something of them looks with timeout 0, at short timeouts of its own; a
+ * dure_posix_queue can be polled.
  */
 #ifndef DURE_SYSV_H
 #define DURE_SYSV_H

@@ -237,20 +237,46 @@ int dure_posix_queue_info(int fd, struct dure_posix_queue_info *info)
 	return durei_options_write(info, &all, sizeof all, sizeof all);
 }
 
-int dure_posix_queue_notify(int fd, int32_t signal, uint64_t value)
+static int notify_error(int fd, int code)
 {
-	int r = signal < 0 ? -EINVAL : durei_queue_notify(fd, signal, value);
-
-	switch (-r) {
-	case 0:
-		return 0;
+	switch (code) {
 	case EBUSY:
 		return durei_error(EBUSY, "another process is notified of messages in this queue "
 				   "already: poll the descriptor instead");
 	case ENOMEM:
+	case EAGAIN:			/* a thread that cannot be started */
 		return durei_error(ENOMEM, "no memory to be notified of messages");
+	case EMFILE:
+	case ENFILE:
+		return durei_error(EMFILE, "to be notified by a thread takes a descriptor more: "
+				   "RLIMIT_NOFILE is %" PRIu64 ": raise it (ulimit -n), or close "
+				   "some", durei_resource_max(DUREI_MAX_DESCRIPTORS));
 	default:
-		return durei_error(EINVAL, "descriptor %d is not of a POSIX message queue, or %"
-				   PRId32 " is no signal", fd, signal);
+		return durei_error(EINVAL, "descriptor %d is not of a POSIX message queue", fd);
 	}
+}
+
+int dure_posix_queue_notify(int fd, int32_t signal, uint64_t value)
+{
+	int r = signal < 0 ? -EINVAL : durei_queue_notify(fd, signal, value);
+
+	if (r == -EINVAL)
+		return durei_error(EINVAL, "%" PRId32 " is no signal", signal);
+	return r < 0 ? notify_error(fd, -r) : 0;
+}
+
+/* In the libc's thread. */
+static void call_notice(union sigval value)
+{
+	const struct dure_posix_notice *notice = value.sival_ptr;
+
+	notice->call(notice->context);
+}
+
+int dure_posix_queue_notify_thread(int fd, const struct dure_posix_notice *notice)
+{
+	if (!notice || !notice->call)
+		return durei_error(EINVAL, "a notice needs a call for the thread to make");
+	int r = durei_queue_notify_thread(fd, call_notice, notice);
+	return r < 0 ? notify_error(fd, -r) : 0;
 }

@@ -231,3 +231,13 @@ int durei_queue_notify(int fd, int signal, uint64_t value)
 	       sizeof event.sigev_value < sizeof value ? sizeof event.sigev_value : sizeof value);
 	return result(mq_notify(fd, signal ? &event : NULL));
 }
+
+int durei_queue_notify_thread(int fd, void (*call)(union sigval), const void *context)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD,
+				  .sigev_value.sival_ptr = (void *)(uintptr_t)context };
+	int fault = durei_fault("mq_notify");
+
+	event.sigev_notify_function = call;
+	return fault ? -fault : result(mq_notify(fd, &event));
+}

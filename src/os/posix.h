@@ -8,6 +8,7 @@
 #ifndef DUREI_OS_POSIX_H
 #define DUREI_OS_POSIX_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,5 +50,6 @@ int durei_queue_receive(int fd, void *buffer, size_t bytes, int64_t deadline_ns,
 			uint32_t *ret_priority);
 /* signal 0: no longer */
 int durei_queue_notify(int fd, int signal, uint64_t value);
+int durei_queue_notify_thread(int fd, void (*call)(union sigval), const void *context);
 
 #endif

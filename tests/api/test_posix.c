@@ -586,6 +586,57 @@ static void a_signal_tells_of_a_message_once(void **state)
 	close(fd);
 }
 
+static pthread_t noticing;
+
+static void notice_in_thread(void *told)
+{
+	noticing = pthread_self();
+	__atomic_store_n((int *)told, 1, __ATOMIC_RELEASE);
+}
+
+static void await_notice(const int *told)
+{
+	for (int64_t end = t_now_ns() + DURE_S(PATIENCE_S); !__atomic_load_n(told, __ATOMIC_ACQUIRE);
+	     t_sleep_ms(1))
+		assert_true(t_now_ns() < end);
+}
+
+static void a_thread_tells_of_a_message_once(void **state)
+{
+	/* a late thread of a failed test finds them, too */
+	static int told[3];
+	static const struct dure_posix_notice notices[3] = { { notice_in_thread, &told[0] },
+							     { notice_in_thread, &told[1] },
+							     { notice_in_thread, &told[2] } };
+	const struct dure_posix_notice none = { NULL, NULL };
+	int fd = small_queue();
+	char got[16];
+
+	(void)state;
+	T_OK(dure_posix_queue_notify_thread(fd, &notices[0]));
+	pid_t pid = t_fork();
+	if (pid == 0) {
+		T_IN_CHILD(dure_posix_queue_notify_thread(fd, &notices[0]) == -EBUSY);
+		T_IN_CHILD(dure_posix_queue_send(fd, "x", 1, 0, 0) == 0);
+		_exit(0);
+	}
+	t_join(pid);
+	await_notice(&told[0]);
+	assert_false(pthread_equal(noticing, pthread_self()));
+	T_IS(dure_posix_queue_receive(fd, got, 16, 0, NULL), 1);
+	/* ended before a message, and asked for anew: the second alone is told of it */
+	T_OK(dure_posix_queue_notify_thread(fd, &notices[1]));
+	T_OK(dure_posix_queue_notify(fd, 0, 0));
+	T_OK(dure_posix_queue_notify_thread(fd, &notices[2]));
+	T_OK(dure_posix_queue_send(fd, "x", 1, 0, 0));
+	await_notice(&told[2]);
+	assert_int_equal(told[1], 0);
+	T_FAILS(dure_posix_queue_notify_thread(fd, NULL), -EINVAL, "notice");
+	T_FAILS(dure_posix_queue_notify_thread(fd, &none), -EINVAL, "notice");
+	T_FAILS(dure_posix_queue_notify_thread(0, &notices[0]), -EINVAL, "descriptor 0");
+	close(fd);
+}
+
 static void write_limit(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -694,6 +745,7 @@ int main(void)
 		TEST(priorities_go_first),
 		TEST(waiters_go_on),
 		TEST(a_signal_tells_of_a_message_once),
+		TEST(a_thread_tells_of_a_message_once),
 		TEST(reached_limits_are_named),
 		TEST(limits_are_those_of_the_kernel),
 		TEST(python_talks_to_us),
