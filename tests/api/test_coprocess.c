@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: conversations with programs, filters before descriptors, and handshakes; also with
    two hundred at once, and with killed ones among them. */
-#include <dirent.h>
+#include "process.h"
 
-#include "../t.h"
-
-#define WORDS(...) (const char *const[]){ __VA_ARGS__, NULL }
 #define PATIENCE DURE_S(20)
 
 static struct dure_coprocess_options options(uint32_t flags)
@@ -22,36 +19,6 @@ static dure_coprocess *open_plain(const char *const *words, size_t pending_max)
 	o.pending_max = pending_max;
 	T_OK(dure_coprocess_open(words, NULL, &o, &c));
 	return c;
-}
-
-static int count_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	int count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
-static int before(void **state)
-{
-	*state = (void *)(intptr_t)count_descriptors();
-	return 0;
-}
-
-static int after(void **state)
-{
-	siginfo_t info = { .si_pid = 0 };
-
-	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0)
-		return print_error("a child has stayed\n"), -1;
-	if (count_descriptors() != (int)(intptr_t)*state)
-		return print_error("%d descriptors, not %d\n", count_descriptors(),
-				   (int)(intptr_t)*state), -1;
-	return 0;
 }
 
 /* -- conversations ---------------------------------------------------------------------------- */
@@ -563,29 +530,27 @@ static void who_waits_for_the_dead_is_told(void **state)
 	dure_handshake_close(h);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, before, after)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(questions_are_answered),
-		TEST(lines_come_in_all_lengths),
-		TEST(a_line_without_an_end_is_refused),
-		TEST(both_may_write_at_once),
-		TEST(it_can_be_polled_for),
-		TEST(misuse_is_refused),
-		TEST(a_terminal_is_one),
-		TEST(who_buffers_answers_on_a_terminal),
-		TEST(no_more_terminals_are_said),
-		TEST(two_hundred_at_once_with_killed_ones_among_them),
-		TEST(one_loop_hears_two_hundred),
-		TEST(output_goes_through_a_program),
-		TEST(input_comes_through_a_program),
-		TEST(a_pager_that_quits_is_told_and_no_signal),
-		TEST(a_filter_that_does_not_end_is_ended),
-		TEST(parent_and_child_take_turns),
-		TEST(telling_before_waiting_is_not_lost),
-		TEST(who_waits_for_the_dead_is_told),
+		T_LEAVING_NOTHING(questions_are_answered),
+		T_LEAVING_NOTHING(lines_come_in_all_lengths),
+		T_LEAVING_NOTHING(a_line_without_an_end_is_refused),
+		T_LEAVING_NOTHING(both_may_write_at_once),
+		T_LEAVING_NOTHING(it_can_be_polled_for),
+		T_LEAVING_NOTHING(misuse_is_refused),
+		T_LEAVING_NOTHING(a_terminal_is_one),
+		T_LEAVING_NOTHING(who_buffers_answers_on_a_terminal),
+		T_LEAVING_NOTHING(no_more_terminals_are_said),
+		T_LEAVING_NOTHING(two_hundred_at_once_with_killed_ones_among_them),
+		T_LEAVING_NOTHING(one_loop_hears_two_hundred),
+		T_LEAVING_NOTHING(output_goes_through_a_program),
+		T_LEAVING_NOTHING(input_comes_through_a_program),
+		T_LEAVING_NOTHING(a_pager_that_quits_is_told_and_no_signal),
+		T_LEAVING_NOTHING(a_filter_that_does_not_end_is_ended),
+		T_LEAVING_NOTHING(parent_and_child_take_turns),
+		T_LEAVING_NOTHING(telling_before_waiting_is_not_lost),
+		T_LEAVING_NOTHING(who_waits_for_the_dead_is_told),
 	};
 
 	return cmocka_run_group_tests_name("coprocess", tests, t_signals_by_default, NULL);

@@ -1,92 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Description: programs are started, fed, read, timed and ended; what cannot be is said; nothing
-   stays behind. With real programs at the other end. */
-#include <dirent.h>
+/* Description: programs are started, waited for and ended; what cannot be is said; nothing stays
+   behind. With real programs at the other end. */
 #include <pthread.h>
 #include <sys/resource.h>
 
-#include "../t.h"
-
-#define WORDS(...) (const char *const[]){ __VA_ARGS__, NULL }
-
-static struct dure_process_options options(void)
-{
-	return (struct dure_process_options){ .sz = sizeof(struct dure_process_options) };
-}
-
-static struct dure_run_result result(void)
-{
-	return (struct dure_run_result){ .sz = sizeof(struct dure_run_result) };
-}
-
-/* runs it with patience, and compares what it said and its status */
-static void says(const char *const *words, const struct dure_process_options *o,
-		 const char *expected, int status)
-{
-	struct dure_run_result r = result();
-
-	T_IS(dure_process_run(words, o, NULL, DURE_S(20), &r), 0);
-	assert_string_equal(r.output, expected);
-	assert_int_equal(r.status, status);
-	assert_int_equal(r.ended, DURE_RUN_DONE);
-	dure_run_free(&r);
-	dure_run_free(&r);
-}
-
-static int count_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	int count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
-static bool has_children(void)
-{
-	siginfo_t info = { .si_pid = 0 };
-
-	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 ||
-	       errno != ECHILD;
-}
-
-/* every test leaves as many descriptors as it found, and no child */
-static int before(void **state)
-{
-	*state = (void *)(intptr_t)count_descriptors();
-	return 0;
-}
-
-static int after(void **state)
-{
-	if (has_children())
-		return print_error("a child has stayed\n"), -1;
-	if (count_descriptors() != (int)(intptr_t)*state)
-		return print_error("%d descriptors, not %d\n", count_descriptors(),
-				   (int)(intptr_t)*state), -1;
-	return 0;
-}
+#include "process.h"
 
 /* -- starting ---------------------------------------------------------------------------- */
 
 static void arguments_arrive_as_they_are(void **state)
 {
 	(void)state;
-	says(WORDS("printf", "%s|", "a b", "$HOME", "'", "", "*"), NULL, "a b|$HOME|'||*|", 0);
-	says(WORDS("/bin/echo", "by path"), NULL, "by path\n", 0);
+	t_says(WORDS("printf", "%s|", "a b", "$HOME", "'", "", "*"), NULL, "a b|$HOME|'||*|", 0);
+	t_says(WORDS("/bin/echo", "by path"), NULL, "by path\n", 0);
 }
 
 static void a_shell_reads_a_line_when_asked(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 
 	(void)state;
 	o.flags = DURE_PROCESS_SHELL;
-	says(WORDS("echo \"$1\" | tr a-z A-Z; exit 3", "it's; rm -rf"), &o, "IT'S; RM -RF\n", 3);
-	says(WORDS("echo $#"), &o, "0\n", 0);
+	t_says(WORDS("echo \"$1\" | tr a-z A-Z; exit 3", "it's; rm -rf"), &o, "IT'S; RM -RF\n", 3);
+	t_says(WORDS("echo $#"), &o, "0\n", 0);
 }
 
 static void fails_to_start(const char *program, int code, const char *word)
@@ -95,13 +31,13 @@ static void fails_to_start(const char *program, int code, const char *word)
 
 	T_FAILS(dure_process_start(WORDS(program), NULL, &process), code, word);
 	assert_null(process);
-	assert_false(has_children());
+	assert_false(t_has_children());
 }
 
 static void what_keeps_a_program_from_running_is_said(void **state)
 {
 	char text[] = "/tmp/dure-test-XXXXXX";
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	dure_process *process;
 
 	(void)state;
@@ -145,7 +81,7 @@ static void arguments_beyond_the_limit_are_refused(void **state)
 
 static void misuse_is_refused(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	struct dure_run_result r = { .sz = 1 };
 	dure_process *process;
 
@@ -160,18 +96,18 @@ static void misuse_is_refused(void **state)
 	o.output = DURE_STREAM_FD;
 	o.output_fd = 999;
 	T_FAILS(dure_process_start(WORDS("true"), &o, &process), -EINVAL, "999");
-	o = options();
+	o = t_process_options();
 	o.flags = 1u << 9;
 	T_FAILS(dure_process_start(WORDS("true"), &o, &process), -EINVAL, "0x200");
-	o = options();
+	o = t_process_options();
 	o.keep_count = 1;
 	o.keep = (const int32_t[]){ 998 };
 	T_FAILS(dure_process_start(WORDS("true"), &o, &process), -EINVAL, "998");
 	o.sz = 3;
 	T_FAILS(dure_process_start(WORDS("true"), &o, &process), -EINVAL, "options.sz");
 	T_FAILS(dure_process_run(WORDS("true"), NULL, NULL, 0, &r), -EINVAL, "ret->sz");
-	r = result();
-	o = options();
+	r = t_run_result();
+	o = t_process_options();
 	o.output = DURE_STREAM_NULL;
 	T_FAILS(dure_process_run(WORDS("true"), &o, NULL, 0, &r), -EINVAL, "streams");
 	T_IS(dure_process_close(NULL), 0);
@@ -187,18 +123,18 @@ static void misuse_is_refused(void **state)
 
 static void environment_and_directory_are_as_given(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 
 	(void)state;
 	o.environment = WORDS("GREETING=hello");
 	o.directory = "/usr";
-	says(WORDS("env"), &o, "GREETING=hello\n", 0);
-	says(WORDS("/bin/pwd"), &o, "/usr\n", 0);
+	t_says(WORDS("env"), &o, "GREETING=hello\n", 0);
+	t_says(WORDS("/bin/pwd"), &o, "/usr\n", 0);
 	/* a relative path is relative to the new directory */
 	o.environment = NULL;
-	says(WORDS("./bin/printf", "x"), &o, "x", 0);
+	t_says(WORDS("./bin/printf", "x"), &o, "x", 0);
 	setenv("DURE_TEST_PASSED_ON", "yes", 1);
-	says(WORDS("printenv", "DURE_TEST_PASSED_ON"), NULL, "yes\n", 0);
+	t_says(WORDS("printenv", "DURE_TEST_PASSED_ON"), NULL, "yes\n", 0);
 	unsetenv("DURE_TEST_PASSED_ON");
 }
 
@@ -208,9 +144,9 @@ static void without_path_the_system_is_looked_in(void **state)
 
 	(void)state;
 	unsetenv("PATH");
-	says(WORDS("printf", "x"), NULL, "x", 0);
+	t_says(WORDS("printf", "x"), NULL, "x", 0);
 	setenv("PATH", "/nowhere:/etc/passwd::/bin:/usr/bin", 1);
-	says(WORDS("printf", "x"), NULL, "x", 0);
+	t_says(WORDS("printf", "x"), NULL, "x", 0);
 	setenv("PATH", "", 1);
 	fails_to_start("printf", -ENOENT, "PATH ()");
 	setenv("PATH", path, 1);
@@ -221,7 +157,7 @@ static void without_path_the_system_is_looked_in(void **state)
 
 static void only_what_is_given_is_open(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	int leaks[2], kept[2];
 	char expected[64], line[] = "ls /proc/self/fd | sort -n | tr '\\n' ' '; cat <&9";
 
@@ -237,7 +173,7 @@ static void only_what_is_given_is_open(void **state)
 	o.keep_count = 1;
 	/* ls has its directory open as 3 */
 	snprintf(expected, sizeof expected, "0 1 2 3 9 x");
-	says(WORDS(line), &o, expected, 0);
+	t_says(WORDS(line), &o, expected, 0);
 	close(9);
 	close(leaks[0]);
 	close(leaks[1]);
@@ -245,8 +181,8 @@ static void only_what_is_given_is_open(void **state)
 
 static void streams_can_be_exchanged(void **state)
 {
-	struct dure_process_options o = options();
-	struct dure_run_result r = result();
+	struct dure_process_options o = t_process_options();
+	struct dure_run_result r = t_run_result();
 	dure_process *process;
 	int fds[2];
 	char buffer[8];
@@ -260,7 +196,7 @@ static void streams_can_be_exchanged(void **state)
 	dure_run_free(&r);
 	/* one after the other, in one stream */
 	o.errors = DURE_STREAM_OUTPUT;
-	says(WORDS("echo a; echo b >&2; echo c"), &o, "a\nb\nc\n", 0);
+	t_says(WORDS("echo a; echo b >&2; echo c"), &o, "a\nb\nc\n", 0);
 	/* errors to the caller's output and the other way round, in a child of our own */
 	assert_int_equal(pipe(fds), 0);
 	pid_t pid = t_fork();
@@ -287,7 +223,7 @@ static void closed_standard_streams_do_no_harm(void **state)
 	pid_t pid = t_fork();
 	if (pid == 0) {
 		struct dure_run_options in = { .sz = sizeof in, .input = "b\na\n", .input_bytes = 4 };
-		struct dure_run_result r = result();
+		struct dure_run_result r = t_run_result();
 		int saved = fcntl(2, F_DUPFD_CLOEXEC, 100);
 		close(0);
 		close(1);
@@ -306,7 +242,7 @@ static void program_starts_with_signals_as_by_default(void **state)
 	/* without the two that the libc keeps for itself, and nobody can reset */
 	char line[] = "grep -E '^Sig(Blk|Ign)' /proc/self/status | tr -s '\\t' ' ' |"
 		      "sed 's/^\\(SigIgn: 0000000\\)[01][08]/\\100/'";
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	sigset_t blocked, old;
 
 	(void)state;
@@ -318,7 +254,7 @@ static void program_starts_with_signals_as_by_default(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGUSR2, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
-	says(WORDS(line), &o, "SigBlk: 0000000000000000\nSigIgn: 0000000000000001\n", 0);
+	t_says(WORDS(line), &o, "SigBlk: 0000000000000000\nSigIgn: 0000000000000001\n", 0);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGUSR2, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
@@ -335,7 +271,7 @@ static void count_sigpipe(int signal)
 
 static void writing_to_nobody_is_an_error_and_no_signal(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	sigset_t now, sigpipe;
 	dure_process *process;
 	char byte = 'x';
@@ -366,15 +302,15 @@ static void writing_to_nobody_is_an_error_and_no_signal(void **state)
 
 static void statuses_are_told_apart(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 
 	(void)state;
-	says(WORDS("true"), NULL, "", 0);
-	says(WORDS("false"), NULL, "", 1);
+	t_says(WORDS("true"), NULL, "", 0);
+	t_says(WORDS("false"), NULL, "", 1);
 	o.flags = DURE_PROCESS_SHELL;
-	says(WORDS("exit 255"), &o, "", 255);
-	says(WORDS("kill -9 $$"), &o, "", DURE_PROCESS_SIGNALLED + SIGKILL);
-	says(WORDS("exit 137"), &o, "", 137);
+	t_says(WORDS("exit 255"), &o, "", 255);
+	t_says(WORDS("kill -9 $$"), &o, "", DURE_PROCESS_SIGNALLED + SIGKILL);
+	t_says(WORDS("exit 137"), &o, "", 137);
 }
 
 static volatile sig_atomic_t collected;
@@ -391,7 +327,7 @@ static void collect_all(int signal)
 
 static void its_status_is(int expected)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	dure_process *process;
 
 	o.flags = DURE_PROCESS_SHELL;
@@ -427,7 +363,7 @@ static void a_handler_that_waits_for_all_takes_nothing_away(void **state)
 
 static void waiting_has_a_timeout_and_a_descriptor(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	dure_process *process;
 
 	(void)state;
@@ -464,7 +400,7 @@ static dure_process *start_ready(const char *line, struct dure_process_options *
 
 static void who_ignores_sigterm_is_killed(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 
 	(void)state;
 	o.grace_ns = DURE_MS(50);
@@ -480,7 +416,7 @@ static void who_ignores_sigterm_is_killed(void **state)
 	T_IS(dure_process_end(process), 9);
 	T_IS(dure_process_close(process), 9);
 	/* who is stopped is ended, too */
-	o = options();
+	o = t_process_options();
 	o.grace_ns = DURE_MS(50);
 	process = start_ready("echo; kill -STOP $$", &o);
 	T_IS(dure_process_close(process), DURE_PROCESS_SIGNALLED + SIGKILL);
@@ -488,7 +424,7 @@ static void who_ignores_sigterm_is_killed(void **state)
 
 static void a_group_is_ended_with_its_children(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	char text[16] = "";
 	int fds[2];
 
@@ -511,7 +447,7 @@ static void a_group_is_ended_with_its_children(void **state)
 
 static void a_released_program_goes_on(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	int status;
 
 	(void)state;
@@ -524,7 +460,7 @@ static void a_released_program_goes_on(void **state)
 
 static void a_forked_child_has_no_program(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 
 	(void)state;
 	dure_process *process = start_ready("echo; exec sleep 1000", &o);
@@ -542,143 +478,13 @@ static void a_forked_child_has_no_program(void **state)
 	T_IS(dure_process_close(process), DURE_PROCESS_SIGNALLED + SIGTERM);
 }
 
-/* -- run ------------------------------------------------------------------------------------- */
-
-static void input_and_output_flow_at_once(void **state)
-{
-	enum { BYTES = 10 << 20 };
-	struct dure_run_options in = { .sz = sizeof in, .input_bytes = BYTES };
-	struct dure_run_result r = result();
-	char *data = malloc(BYTES);
-
-	(void)state;
-	for (int i = 0; i < BYTES; i++)
-		data[i] = (char)(i * 7 % 251);
-	in.input = data;
-	T_OK(dure_process_run(WORDS("cat"), NULL, &in, DURE_S(60), &r));
-	assert_int_equal(r.output_bytes, BYTES);
-	assert_memory_equal(r.output, data, BYTES);
-	dure_run_free(&r);
-	/* who reads none of it is no failure */
-	T_OK(dure_process_run(WORDS("true"), NULL, &in, DURE_S(60), &r));
-	assert_int_equal(r.status, 0);
-	dure_run_free(&r);
-	free(data);
-	in.input = "pear\napple\nfig\n";
-	in.input_bytes = 15;
-	T_OK(dure_process_run(WORDS("sort"), NULL, &in, DURE_S(20), &r));
-	assert_string_equal(r.output, "apple\nfig\npear\n");
-	dure_run_free(&r);
-}
-
-static void output_has_limits(void **state)
-{
-	struct dure_run_options run = { .sz = sizeof run, .output_max = 100000 };
-	struct dure_run_result r = result();
-
-	(void)state;
-	/* a gigabyte and more */
-	T_OK(dure_process_run(WORDS("yes"), NULL, &run, DURE_S(60), &r));
-	assert_int_equal(r.ended, DURE_RUN_TOO_MUCH);
-	assert_int_equal(r.status, DURE_PROCESS_SIGNALLED + SIGTERM);
-	assert_int_equal(r.output_bytes, 100000);
-	assert_int_equal(strlen(r.output), 100000);
-	dure_run_free(&r);
-	run.flags = DURE_RUN_TRUNCATE;
-	T_OK(dure_process_run(WORDS("head", "-c", "1000000", "/dev/zero"), NULL, &run, DURE_S(60), &r));
-	assert_int_equal(r.ended, DURE_RUN_DONE);
-	assert_int_equal(r.status, 0);
-	assert_int_equal(r.output_bytes, 100000);
-	assert_int_equal(r.dropped_bytes, 900000);
-	dure_run_free(&r);
-	/* exactly the limit is not beyond it */
-	run.flags = 0;
-	T_OK(dure_process_run(WORDS("head", "-c", "100000", "/dev/zero"), NULL, &run, DURE_S(60), &r));
-	assert_int_equal(r.ended, DURE_RUN_DONE);
-	assert_int_equal(r.output_bytes, 100000);
-	dure_run_free(&r);
-}
-
-static long resident_kib(void)
-{
-	struct rusage usage;
-
-	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
-	return usage.ru_maxrss;
-}
-
-/* all of it is read, and next to nothing kept: the program ends by itself */
-static void a_gigabyte_is_dropped(void **state)
-{
-	enum { KEPT = 1 << 20 };
-	struct dure_run_options run = { .sz = sizeof run, .output_max = KEPT,
-					.flags = DURE_RUN_TRUNCATE };
-	struct dure_run_result r = result();
-	long before_kib = resident_kib();
-
-	(void)state;
-	if (t_is_under_valgrind())
-		skip();
-	T_OK(dure_process_run(WORDS("head", "-c", "1G", "/dev/zero"), NULL, &run, DURE_S(100), &r));
-	assert_int_equal(r.ended, DURE_RUN_DONE);
-	assert_int_equal(r.status, 0);
-	assert_int_equal(r.output_bytes, KEPT);
-	assert_int_equal(r.dropped_bytes, (1 << 30) - KEPT);
-	assert_true(resident_kib() - before_kib < 16 * 1024);
-	dure_run_free(&r);
-}
-
-static void output_nobody_reads_waits_in_the_pipe(void **state)
-{
-	struct dure_process_options o = options();
-	dure_process *process;
-
-	(void)state;
-	o.output = DURE_STREAM_PIPE;
-	T_OK(dure_process_start(WORDS("head", "-c", "1G", "/dev/zero"), &o, &process));
-	T_IS(dure_process_wait(process, DURE_MS(50)), -ETIMEDOUT);
-	T_IS(dure_process_close(process), DURE_PROCESS_SIGNALLED + SIGPIPE);
-}
-
-static void time_is_limited(void **state)
-{
-	struct dure_process_options o = options();
-	struct dure_run_result r = result();
-
-	(void)state;
-	o.flags = DURE_PROCESS_SHELL | DURE_PROCESS_GROUP;
-	int64_t start = t_now_ns();
-	T_OK(dure_process_run(WORDS("echo early; sleep 1000"), &o, NULL, DURE_MS(100), &r));
-	assert_true(t_now_ns() - start < DURE_S(20));
-	assert_int_equal(r.ended, DURE_RUN_TIMED_OUT);
-	assert_int_equal(r.status, DURE_PROCESS_SIGNALLED + SIGTERM);
-	assert_string_equal(r.output, "early\n");
-	dure_run_free(&r);
-}
-
-/* the classic hang: something in the background keeps the pipe open */
-static void a_background_child_does_not_keep_us(void **state)
-{
-	struct dure_process_options o = options();
-	struct dure_run_result r = result();
-
-	(void)state;
-	o.flags = DURE_PROCESS_SHELL;
-	int64_t start = t_now_ns();
-	T_OK(dure_process_run(WORDS("sleep 30 & echo $!"), &o, NULL, DURE_S(25), &r));
-	assert_true(t_now_ns() - start < DURE_S(20));
-	assert_int_equal(r.ended, DURE_RUN_DONE);
-	assert_true(kill(atoi(r.output), SIGKILL) == 0);
-	dure_run_free(&r);
-}
-
 /* -- many ------------------------------------------------------------------------------------ */
 
 enum { THREADS = 4, ROUNDS = 40 };
 
 static void *start_and_end(void *argument)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 
 	o.input = o.output = DURE_STREAM_PIPE;
 	for (int i = 0; i < ROUNDS; i++) {
@@ -717,7 +523,7 @@ static void *wait_too(void *process)
 
 static void threads_wait_for_one_program(void **state)
 {
-	struct dure_process_options o = options();
+	struct dure_process_options o = t_process_options();
 	pthread_t threads[THREADS];
 	void *status;
 
@@ -739,8 +545,8 @@ static void too_many_descriptors_are_said(void **state)
 		skip();
 	pid_t pid = t_fork();
 	if (pid == 0) {
-		struct rlimit limit = { (rlim_t)count_descriptors(), 1024 };
-		struct dure_process_options o = options();
+		struct rlimit limit = { (rlim_t)t_count_descriptors(), 1024 };
+		struct dure_process_options o = t_process_options();
 		dure_process *process;
 		char value[64];
 		snprintf(value, sizeof value, "RLIMIT_NOFILE is %d: ", (int)limit.rlim_cur);
@@ -769,40 +575,32 @@ static void too_many_processes_are_said(void **state)
 	t_join(pid);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, before, after)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(arguments_arrive_as_they_are),
-		TEST(a_shell_reads_a_line_when_asked),
-		TEST(what_keeps_a_program_from_running_is_said),
-		TEST(arguments_beyond_the_limit_are_refused),
-		TEST(misuse_is_refused),
-		TEST(environment_and_directory_are_as_given),
-		TEST(without_path_the_system_is_looked_in),
-		TEST(only_what_is_given_is_open),
-		TEST(streams_can_be_exchanged),
-		TEST(closed_standard_streams_do_no_harm),
-		TEST(program_starts_with_signals_as_by_default),
-		TEST(writing_to_nobody_is_an_error_and_no_signal),
-		TEST(statuses_are_told_apart),
-		TEST(a_handler_that_waits_for_all_takes_nothing_away),
-		TEST(waiting_has_a_timeout_and_a_descriptor),
-		TEST(who_ignores_sigterm_is_killed),
-		TEST(a_group_is_ended_with_its_children),
-		TEST(a_released_program_goes_on),
-		TEST(a_forked_child_has_no_program),
-		TEST(input_and_output_flow_at_once),
-		TEST(output_has_limits),
-		TEST(a_gigabyte_is_dropped),
-		TEST(output_nobody_reads_waits_in_the_pipe),
-		TEST(time_is_limited),
-		TEST(a_background_child_does_not_keep_us),
-		TEST(threads_start_programs_at_once),
-		TEST(threads_wait_for_one_program),
-		TEST(too_many_descriptors_are_said),
-		TEST(too_many_processes_are_said),
+		T_LEAVING_NOTHING(arguments_arrive_as_they_are),
+		T_LEAVING_NOTHING(a_shell_reads_a_line_when_asked),
+		T_LEAVING_NOTHING(what_keeps_a_program_from_running_is_said),
+		T_LEAVING_NOTHING(arguments_beyond_the_limit_are_refused),
+		T_LEAVING_NOTHING(misuse_is_refused),
+		T_LEAVING_NOTHING(environment_and_directory_are_as_given),
+		T_LEAVING_NOTHING(without_path_the_system_is_looked_in),
+		T_LEAVING_NOTHING(only_what_is_given_is_open),
+		T_LEAVING_NOTHING(streams_can_be_exchanged),
+		T_LEAVING_NOTHING(closed_standard_streams_do_no_harm),
+		T_LEAVING_NOTHING(program_starts_with_signals_as_by_default),
+		T_LEAVING_NOTHING(writing_to_nobody_is_an_error_and_no_signal),
+		T_LEAVING_NOTHING(statuses_are_told_apart),
+		T_LEAVING_NOTHING(a_handler_that_waits_for_all_takes_nothing_away),
+		T_LEAVING_NOTHING(waiting_has_a_timeout_and_a_descriptor),
+		T_LEAVING_NOTHING(who_ignores_sigterm_is_killed),
+		T_LEAVING_NOTHING(a_group_is_ended_with_its_children),
+		T_LEAVING_NOTHING(a_released_program_goes_on),
+		T_LEAVING_NOTHING(a_forked_child_has_no_program),
+		T_LEAVING_NOTHING(threads_start_programs_at_once),
+		T_LEAVING_NOTHING(threads_wait_for_one_program),
+		T_LEAVING_NOTHING(too_many_descriptors_are_said),
+		T_LEAVING_NOTHING(too_many_processes_are_said),
 	};
 
 	return cmocka_run_group_tests_name("process", tests, t_signals_by_default, NULL);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: programs that everybody has, at the other end: pagers with a user at the keyboard,
    calculators, interpreters, sort. */
-#include "../t.h"
+#include "process.h"
 
-#define WORDS(...) (const char *const[]){ __VA_ARGS__, NULL }
 #define PATIENCE DURE_S(20)
 
 enum { ROWS = 24, SCREEN_BYTES = 1 << 13 };
@@ -196,13 +195,13 @@ static void sort_reads_all_and_then_answers(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(less_is_left),
-		cmocka_unit_test(more_is_left),
-		cmocka_unit_test(a_short_text_waits_for_its_user),
-		cmocka_unit_test(perl_says_what_it_is_told),
-		cmocka_unit_test(python_answers_on_a_terminal),
-		cmocka_unit_test(bc_counts_in_long_numbers),
-		cmocka_unit_test(sort_reads_all_and_then_answers),
+		T_LEAVING_NOTHING(less_is_left),
+		T_LEAVING_NOTHING(more_is_left),
+		T_LEAVING_NOTHING(a_short_text_waits_for_its_user),
+		T_LEAVING_NOTHING(perl_says_what_it_is_told),
+		T_LEAVING_NOTHING(python_answers_on_a_terminal),
+		T_LEAVING_NOTHING(bc_counts_in_long_numbers),
+		T_LEAVING_NOTHING(sort_reads_all_and_then_answers),
 	};
 
 	if (argc == 4 && strcmp(argv[1], "print") == 0)
