@@ -268,7 +268,8 @@ struct dure_posix_notice {
  * starts none, here or anywhere.
  *
  * Returns  0; -EBUSY (another process has it) -EINVAL -ENOMEM -EMFILE
- * Fork     the child is not notified.
+ * Fork     the child is not notified. With glibc, one that asks for a notice of its own before it
+ *          execs takes some of its parent's: they share glibc's socket.
  */
 DURE_API int dure_posix_queue_notify_thread(int fd, const struct dure_posix_notice *notice);
 
