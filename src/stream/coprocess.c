@@ -407,6 +407,9 @@ int dure_coprocess_ask(dure_coprocess *c, const char *question, char *answer, si
 	line[length] = '\n';
 	r = write_all(c, line, length + 1, deadline_ns);
 	free(line);
+	/* the answer has hardly come yet: a read would only say so */
+	if (r == 0 && c->start == c->end && !c->has_ended)
+		r = durei_flow_await(reading_end(c), 0, deadline_ns);
 	return r < 0 ? r : read_line(c, answer, bytes, deadline_ns);
 }
 
