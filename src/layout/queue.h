@@ -90,8 +90,7 @@ enum {
 	/* flags of the words that are slept on; above them a number that grows */
 	DL_QUEUE_WAITED = 1,		/* somebody may sleep on the word */
 	DL_QUEUE_PICKY = 2,		/* for some messages only: wake all */
-	DL_QUEUE_POLLED = 4,		/* somebody may poll a descriptor */
-	DL_QUEUE_FLAGS = 7,
+	DL_QUEUE_FLAGS = 3,
 	DL_QUEUE_STEP = 8,
 };
 

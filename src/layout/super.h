@@ -117,10 +117,12 @@ struct dl_state {
 	_Alignas(64) struct cell64 is_clean;
 	struct cell64 boot_low;		/* the boot id, in two words */
 	struct cell64 boot_high;
-	uint64_t reserved;
+
+	/* for whom a touch of the file is worth while (segment/poll.c) */
+	_Alignas(64) struct cell64 polled;
 };
 
-static_assert(sizeof(struct dl_state) == 5 * 64, "five cache lines");
+static_assert(sizeof(struct dl_state) == 6 * 64, "six cache lines");
 static_assert(DL_STATE_OFFSET + sizeof(struct dl_state) <= DL_SUPER_BYTES, "one page");
 
 /* one attached process; all but state is for people to read */

@@ -173,7 +173,7 @@ static bool end_phase(const struct call *c, uint32_t phase, const struct census 
 	    (phase == 0 && joined(b) < cell32_load_acq(&b->members)))
 		return false;
 	cell32_store_rel(&b->phase, phase < PHASE_MASK ? phase + 1 : 1);
-	durei_wake(&b->phase, UINT32_MAX >> 1);
+	durei_wake(c->lane->seg, &b->phase, UINT32_MAX >> 1);
 	return true;
 }
 
@@ -232,7 +232,7 @@ static void leave(const struct call *c)
 	change_joined(c, -1);								/* step 2 */
 	finish_leaving(b);
 	durei_share_release(c->lane, c->share);
-	durei_wake(&b->phase, UINT32_MAX >> 1);
+	durei_wake(c->lane->seg, &b->phase, UINT32_MAX >> 1);
 }
 
 int dure_barrier_leave(dure_segment *segment, dure_barrier *barrier)

@@ -17,7 +17,7 @@
 
 #include "lock/mutex.h"
 #include "lock/signal.h"
-#include "os/futex.h"
+#include "segment/poll.h"
 
 static_assert(sizeof(dure_condition) == sizeof(struct dl_signal), "dure_condition is dl_signal");
 
@@ -99,8 +99,9 @@ int dure_condition_signal(dure_segment *segment, dure_condition *condition)
 		next = ((seen + DL_CONDITION_STEP) | DL_SIGNAL_WAITED);
 	} while (!cell32_cas(&s->word, &seen, next));
 	/* who is about to sleep sees the word changed; so if nobody slept the flag can go */
-	if (durei_futex_wake(&s->word.raw, 1) == 0)
-		(void)cell32_cas(&s->word, &next, next & ~DL_SIGNAL_WAITED);
+	if (durei_wake(segment, &s->word, 1) == 0 &&
+	    cell32_cas(&s->word, &next, next & ~DL_SIGNAL_WAITED))
+		durei_poll_tell(segment, &s->word);	/* who armed before the flag went */
 	return 0;
 }
 
@@ -118,6 +119,6 @@ int dure_condition_broadcast(dure_segment *segment, dure_condition *condition)
 		if (!(seen & DL_SIGNAL_WAITED))
 			return 0;
 	} while (!cell32_cas(&s->word, &seen, (seen + DL_CONDITION_STEP) & ~DL_SIGNAL_WAITED));
-	durei_wake(&s->word, UINT32_MAX >> 1);
+	durei_wake(segment, &s->word, UINT32_MAX >> 1);
 	return 0;
 }

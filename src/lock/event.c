@@ -47,7 +47,7 @@ int dure_event_set(dure_segment *segment, dure_event *event)
 			   ((seen + DL_EVENT_STEP) | DL_EVENT_SET) & ~DL_SIGNAL_WAITED))
 		;
 	if (seen & DL_SIGNAL_WAITED)
-		durei_wake(&s->word, s->flags & DURE_EVENT_AUTO_RESET ? 1 : UINT32_MAX >> 1);
+		durei_wake(segment, &s->word, s->flags & DURE_EVENT_AUTO_RESET ? 1 : UINT32_MAX >> 1);
 	return 0;
 }
 
@@ -128,7 +128,7 @@ int dure_latch_down(dure_segment *segment, dure_latch *latch, uint32_t by)
 		left -= by;
 	} while (!cell32_cas(&s->word, &seen, left ? seen - by : 0));
 	if (left == 0 && seen & DL_SIGNAL_WAITED)
-		durei_wake(&s->word, UINT32_MAX >> 1);
+		durei_wake(segment, &s->word, UINT32_MAX >> 1);
 	return (int)left;
 }
 

@@ -66,7 +66,7 @@ static void free_lock(struct durei_mending *m, struct cell32 *word, uint64_t fla
 		if (cell32_cas(word, &seen, freed))
 			break;
 	}
-	durei_wake(word, flags & DL_HELD_CROWD ? UINT32_MAX >> 1 : 1);	/* [HELD2] */
+	durei_wake(m->seg, word, flags & DL_HELD_CROWD ? UINT32_MAX >> 1 : 1);	/* [HELD2] */
 }
 
 void durei_held_mend(struct durei_mending *m)

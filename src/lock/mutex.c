@@ -236,7 +236,7 @@ int dure_mutex_abandon(dure_segment *segment, dure_mutex *mutex)
 		return index;
 	cell32_store_rel(&m->depth, 0);
 	cell32_store_rel(&m->word, DL_LOCK_ABANDONED);
-	durei_wake(&m->word, UINT32_MAX >> 1);	/* all: each gets -ENOTRECOVERABLE */
+	durei_wake(segment, &m->word, UINT32_MAX >> 1);	/* all: each gets -ENOTRECOVERABLE */
 	durei_held_remove(lane, index);
 	return 0;
 }

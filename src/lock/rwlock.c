@@ -177,7 +177,7 @@ static int try_share(const struct call *c, struct dl_share *share)
 static void ask(const struct call *c, struct dl_share *share)
 {
 	cell64_store_rel(&share->what, share_of(c, share, DL_SHARE_WAITING));
-	durei_share_left(c->lock);
+	durei_share_left(c->lane->seg, c->lock);
 	cell32_or(&c->lock->drain, DL_DRAIN_ASKERS);
 	fence_full();
 }
@@ -252,7 +252,7 @@ static int lock_shared(const struct call *c)
 		r = share_slowly(c, share);
 	if (__builtin_expect(r < 0, 0)) {
 		durei_share_release(c->lane, share);
-		durei_share_left(c->lock);
+		durei_share_left(c->lane->seg, c->lock);
 	}
 	return r;
 }
@@ -260,7 +260,7 @@ static int lock_shared(const struct call *c)
 static void unlock_shared(const struct call *c, struct dl_share *share)
 {
 	durei_share_release(c->lane, share);
-	durei_share_left(c->lock);
+	durei_share_left(c->lane->seg, c->lock);
 }
 
 /* -- writing ----------------------------------------------------------------------------- */
@@ -325,7 +325,7 @@ static void end_writing(const struct call *c, uint32_t keep, uint32_t set)
 	while (!cell32_cas(&c->lock->word, &seen, (seen & keep) | set))
 		;
 	if (seen & DL_LOCK_WAITED)
-		durei_wake(&c->lock->word, UINT32_MAX >> 1);
+		durei_wake(c->lane->seg, &c->lock->word, UINT32_MAX >> 1);
 	if (index >= 0)
 		durei_held_remove(c->lane, index);
 }

@@ -217,10 +217,10 @@ int dure_semaphore_take(dure_segment *segment, dure_semaphore *semaphore, uint32
 
 /* -- posting ----------------------------------------------------------------------------- */
 
-static void wake(const struct dl_semaphore *s, uint64_t before, uint32_t units)
+static void wake(dure_segment *seg, const struct dl_semaphore *s, uint64_t before, uint32_t units)
 {
 	if (before & DL_SEMAPHORE_WAITED)
-		durei_wake(durei_semaphore_half(&s->word),
+		durei_wake(seg, durei_semaphore_half(&s->word),
 			   before & DL_SEMAPHORE_MANY ? UINT32_MAX >> 1 : units);
 }
 
@@ -245,7 +245,7 @@ int dure_semaphore_post(dure_segment *segment, dure_semaphore *semaphore, uint32
 		return durei_error(EOVERFLOW, "segment %s: the semaphore at +%#llx would have more than "
 				   "%d units", segment->super.name,
 				   (unsigned long long)durei_offset(segment, s), DURE_SEMAPHORE_MAX);
-	wake(s, before, units);
+	wake(segment, s, before, units);
 	return 0;
 }
 

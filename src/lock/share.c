@@ -104,10 +104,10 @@ bool durei_share_recover(struct durei_lane *lane, const struct durei_sharers *sh
 	return any;
 }
 
-void durei_share_tell(struct dl_rwlock *lock)
+void durei_share_tell(dure_segment *seg, struct dl_rwlock *lock)
 {
 	cell32_add(&lock->drain, DL_DRAIN_STEP);
-	durei_wake(&lock->drain, UINT32_MAX >> 1);
+	durei_wake(seg, &lock->drain, UINT32_MAX >> 1);
 }
 
 /* -- units ------------------------------------------------------------------------------- */
@@ -224,7 +224,7 @@ static void give_back(dure_segment *seg, uint16_t lane, unsigned index, struct d
 	if (units)
 		(void)durei_share_change(seg, lane, share, DL_SHARE_UNITS, word, (int64_t)units, 0,
 					 0, &before);
-	durei_wake(durei_semaphore_half(word), UINT32_MAX >> 1);
+	durei_wake(seg, durei_semaphore_half(word), UINT32_MAX >> 1);
 }
 
 static void mend_in_lock(struct durei_mending *m, unsigned index, uint64_t what, uint64_t offset)
@@ -237,11 +237,12 @@ static void mend_in_lock(struct durei_mending *m, unsigned index, uint64_t what,
 		break;
 	case DL_SHARE_READ:
 		durei_share_clear(share);
-		durei_share_left(durei_at(m->seg, offset));
+		durei_share_left(m->seg, durei_at(m->seg, offset));
 		break;
 	case DL_SHARE_MEMBER:		/* it is missed: that is how the others know */
 		durei_share_clear(share);
-		durei_wake(&((struct dl_barrier *)durei_at(m->seg, offset))->phase, UINT32_MAX >> 1);
+		durei_wake(m->seg, &((struct dl_barrier *)durei_at(m->seg, offset))->phase,
+			   UINT32_MAX >> 1);
 		break;
 	}
 }

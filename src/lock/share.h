@@ -114,13 +114,13 @@ static inline void durei_share_settle(dure_segment *seg, const struct cell64 *wo
 }
 
 /* A reader has left: tells who wants to write. */
-void durei_share_tell(struct dl_rwlock *lock);
+void durei_share_tell(dure_segment *seg, struct dl_rwlock *lock);
 
-static inline void durei_share_left(struct dl_rwlock *lock)
+static inline void durei_share_left(dure_segment *seg, struct dl_rwlock *lock)
 {
 	fence_full();		/* the share is gone, then look whether somebody waits for that */
 	if (__builtin_expect(cell32_load_acq(&lock->word) & DL_LOCK_OWNER_MASK, 0))
-		durei_share_tell(lock);
+		durei_share_tell(seg, lock);
 }
 
 /* the half of a semaphore's word that sleepers look at: value and flags */

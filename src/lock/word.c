@@ -174,7 +174,7 @@ void durei_word_free_slowly(const struct durei_lane *lane, struct cell32 *word, 
 	while ((seen & DL_LOCK_OWNER_MASK) == lane->lock_word)		/* [WORD3] */
 		if (cell32_cas(word, &seen, seen & keep)) {
 			if (seen & DL_LOCK_WAITED)
-				durei_wake(word, 1);
+				durei_wake(lane->seg, word, 1);
 			return;
 		}
 }

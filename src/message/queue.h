@@ -106,7 +106,6 @@ int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint3
 void durei_queue_pass_on(struct cell32 *word, bool has_more, uint32_t *to_wake);
 /* The call ends without waiting: who polls is told when it is worth while. */
 void durei_queue_arm(struct durei_queue_guard *guard, struct cell32 *word);
-void durei_queue_quiet(dure_queue *queue);
 /* After unlocking. */
 void durei_queue_wake(dure_queue *queue, const struct cell32 *word, uint32_t flags);
 

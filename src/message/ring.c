@@ -119,7 +119,7 @@ static inline void wake_other(const dure_ring *ring)
 		fence_crash();	/* durei_fence_others of the other end orders the processors */
 	if (__builtin_expect(cell32_load_rlx(sleeps), 0)) {
 		cell32_store_rel(sleeps, 0);
-		durei_wake(sleeps, 1);
+		durei_wake(ring->seg, sleeps, 1);
 	}
 }
 

@@ -27,6 +27,7 @@
 #include "heap/heap.h"
 #include "message/holder.h"
 #include "os/futex.h"
+#include "segment/poll.h"
 #include "segment/wait.h"
 #include "tx/log.h"
 
@@ -134,7 +135,7 @@ static int wait_for_room(struct durei_queue_guard *guard, uint64_t bytes, int64_
 		if (r > 0)
 			continue;
 		if (r == 0 && timeout_ns == 0 && !is_quiet) {		/* [WAITQ2] */
-			durei_queue_quiet(queue);
+			durei_poll_quiet(&queue->notify);
 			is_quiet = true;
 			continue;
 		}
@@ -280,7 +281,7 @@ static int wait_for_message(struct durei_queue_guard *guard,
 			r = durei_error(ESHUTDOWN, "queue %s has been shut, and has nothing more",
 					queue->name);
 		if (r == 0 && timeout_ns == 0 && !is_quiet) {		/* [WAITQ2] */
-			durei_queue_quiet(queue);
+			durei_poll_quiet(&queue->notify);
 			is_quiet = true;
 			continue;
 		}

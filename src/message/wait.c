@@ -11,9 +11,7 @@
  *          One is woken at a time, since each message is for one. He cannot know whether others
  *          sleep: having got something he sets WAITED again, and if there is more he wakes the
  *          next. When somebody waits for some types only (PICKY), all are woken.
- *          For those who poll the segment's file is touched, which inotify reports to each
- *          descriptor; POLLED says that somebody wants it. The same descriptor reports closes of
- *          the file, by which deaths are noticed (segment/participant.c).
+ *          Who polls sets WAITED as well; waking tells him (segment/poll.c).
  * Rules    [WAITQ1] flags are set and cleared under the lock only
  *          [WAITQ2] a descriptor is made quiet before the last look, never after it
  *          [WAITQ3] a sleeper watches one of the threads that have taken messages; the deaths of
@@ -24,10 +22,10 @@
 #include "message/queue.h"
 
 #include "os/futex.h"
-#include "segment/backing.h"
+#include "segment/poll.h"
 #include "segment/wait.h"
 
-enum { SPINS = 60, LOOK_AGAIN_NS = 5000000 };
+enum { SPINS = 60 };
 
 /* The thread to watch: the one that has had a message the longest. 0: nobody. */
 static uint32_t first_holder(const dure_queue *queue)
@@ -76,7 +74,7 @@ int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint3
 		return r;
 	r = durei_queue_lock(queue, deadline_ns, guard);
 	if (r < 0)	/* what woke us may be for another */
-		durei_wake(word, 1);
+		durei_wake(queue->seg, word, 1);
 	return r;
 }
 
@@ -110,56 +108,27 @@ void durei_queue_pass_on(struct cell32 *word, bool has_more, uint32_t *to_wake)
 
 void durei_queue_wake(dure_queue *queue, const struct cell32 *word, uint32_t flags)
 {
-	int fd;
-
 	if (flags & DL_QUEUE_WAITED)
-		durei_wake(word, flags & DL_QUEUE_PICKY ? UINT32_MAX >> 1 : 1);
-	if (!(flags & DL_QUEUE_POLLED))
-		return;
-	fd = durei_backing_fd(queue->seg);
-	if (fd >= 0)
-		durei_notify_touch(fd);
+		durei_wake(queue->seg, word, flags & DL_QUEUE_PICKY ? UINT32_MAX >> 1 : 1);
 }
 
 /* -- the descriptor ---------------------------------------------------------------------- */
-
-/* Readable now, so that the first one who polls looks once. */
-static int open_notify(dure_queue *queue)
-{
-	int fd = durei_backing_fd(queue->seg), r;
-
-	if (fd < 0)
-		return durei_error(EOPNOTSUPP, "segment %s: %s has no file to watch",
-				   queue->seg->super.name, queue->seg->backing->title);
-	r = durei_notify_open(&queue->notify, fd, true);
-	if (r == -EMFILE || r == -ENFILE)
-		return durei_error(EMFILE, "a descriptor to poll needs three of them and an inotify "
-				   "instance: raise RLIMIT_NOFILE or fs.inotify.max_user_instances");
-	if (r < 0)
-		return durei_error(EOPNOTSUPP, "segment %s cannot be watched: errno %d",
-				   queue->seg->super.name, -r);
-	durei_notify_again(&queue->notify, 1);
-	queue->has_fd = true;
-	return 0;
-}
 
 int dure_queue_fd(dure_queue *queue)
 {
 	int r = durei_handle_check_write(queue->seg);
 
-	if (r == 0 && !queue->has_fd)
-		r = open_notify(queue);
+	if (r == 0 && !queue->has_fd) {
+		r = durei_poll_open(queue->seg, &queue->notify);
+		queue->has_fd = r == 0;
+	}
 	return r < 0 ? r : queue->notify.epoll;
-}
-
-void durei_queue_quiet(dure_queue *queue)
-{
-	if (durei_notify_drain(&queue->notify))	/* a lock goes a moment after the report of it */
-		durei_notify_again(&queue->notify, LOOK_AGAIN_NS);
 }
 
 void durei_queue_arm(struct durei_queue_guard *guard, struct cell32 *word)
 {
-	if (guard->queue->has_fd)
-		cell32_store_rel(word, cell32_load_rlx(word) | DL_QUEUE_POLLED);
+	if (!guard->queue->has_fd)
+		return;
+	durei_poll_arm(guard->queue->seg, word);
+	cell32_store_rel(word, cell32_load_rlx(word) | DL_QUEUE_WAITED);
 }

@@ -3,8 +3,8 @@
  * notify.c - one descriptor that becomes readable when a file is closed, or touched, by anybody
  *
  * How      inotify reports closes, a timer reports "look again"; epoll makes one of the two. A
- *          touch sets the file's times: it needs no descriptor of those who are to hear of it,
- *          and costs nothing while nobody does it.
+ *          touch sets the file's times, or reads a byte: it needs no descriptor of those who are
+ *          to hear of it, and costs nothing while nobody does it.
  * Death    three descriptors, which the kernel closes.
  */
 #include "os/notify.h"
@@ -53,7 +53,7 @@ int durei_notify_open(struct durei_notify *notify, int fd, bool with_touches)
 
 	*notify = (struct durei_notify){ -1, -1, -1 };
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	r = open_all(notify, path, with_touches ? IN_CLOSE | IN_ATTRIB : IN_CLOSE);
+	r = open_all(notify, path, with_touches ? IN_CLOSE | IN_ATTRIB | IN_ACCESS : IN_CLOSE);
 	if (r < 0)
 		durei_notify_close(notify);
 	return r;
@@ -61,7 +61,13 @@ int durei_notify_open(struct durei_notify *notify, int fd, bool with_touches)
 
 void durei_notify_touch(int fd)
 {
-	(void)futimens(fd, NULL);
+	char byte;
+
+	/* who may write by a descriptor that was passed to it may not be let set times */
+	if (futimens(fd, NULL) < 0) {
+		ssize_t bytes = pread(fd, &byte, 1, 0);
+		(void)bytes;
+	}
 }
 
 /* Events of a file that is watched by itself have no names behind them; one that says that

@@ -115,7 +115,7 @@ void durei_gate_open(struct durei_lane *lane)
 	struct cell32 *gate = &lane->seg->state->gate;
 
 	cell32_store_rel(gate, 0);
-	durei_wake(gate, UINT32_MAX >> 1);
+	durei_wake(lane->seg, gate, UINT32_MAX >> 1);
 }
 
 void durei_gate_mend(struct durei_mending *mending)
@@ -124,5 +124,5 @@ void durei_gate_mend(struct durei_mending *mending)
 	uint32_t holder = mending->id;
 
 	if (cell32_cas(gate, &holder, 0))
-		durei_wake(gate, UINT32_MAX >> 1);
+		durei_wake(mending->seg, gate, UINT32_MAX >> 1);
 }

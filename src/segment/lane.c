@@ -164,7 +164,7 @@ static void end_life(struct durei_lane *lane)
 		durei_robust_unlink(&life->raw);
 	seen = cell32_swap(life, 0);
 	if (seen & DUREI_LIFE_WAITED)
-		durei_wake(life, UINT32_MAX >> 1);
+		durei_wake(lane->seg, life, UINT32_MAX >> 1);
 }
 
 /* -- the private side -------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
  *          3 blocks that were being resized: finish it                   heap/mend.c
  *          4 locks: free them, wake who waits           lock/held.c, lock/share.c
  *          5 the gate, if the dead one held everybody up                 gate.c
- *          6 wake all who sleep on the life word: nothing stops them now
+ *          6 wake all who sleep on the life word, and who poll: nothing stops them now
  *          7 pages: give up what was owned, take back what was private   heap/mend.c
  *          8 the lane is free again (or parked, if its process lives and holds blocks)
  * Rules    [REC1] each step may be repeated from the start, by another mender
@@ -34,6 +34,7 @@
 #include "os/futex.h"
 #include "os/robust.h"
 #include "segment/gate.h"
+#include "segment/poll.h"
 #include "segment/token.h"
 
 static bool life_has_ended(dure_segment *seg, uint16_t id)
@@ -81,6 +82,7 @@ enum durei_liveness durei_lane_liveness(dure_segment *seg, uint16_t id, uint64_t
 void durei_life_mend(struct durei_mending *m)
 {
 	durei_futex_wake(&m->lane->life.raw, UINT32_MAX >> 1);
+	durei_poll_tell_all(m->seg);
 }
 
 /* Steps 2 to 7. */

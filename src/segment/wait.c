@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "os/robust.h"
+#include "segment/poll.h"
 #include "segment/recover.h"
 
 enum {
@@ -27,9 +28,12 @@ enum {
 	SLICE_BLIND_NS = 1000000,	/* where a death is known only by looking */
 };
 
-void durei_wake(const struct cell32 *word, unsigned count)
+int durei_wake(dure_segment *seg, const struct cell32 *word, unsigned count)
 {
-	durei_futex_wake(&word->raw, count);
+	int slept = durei_futex_wake(&word->raw, count);
+
+	durei_poll_tell(seg, word);
+	return slept;
 }
 
 /* Asks the kernel to wake us when the thread dies; 0 when the word is no thread's now. */

@@ -34,6 +34,7 @@ int durei_wait_words(struct durei_lane *lane, const struct durei_sleep *words,
 		     unsigned word_count, const uint16_t *owners, unsigned owner_count,
 		     int64_t deadline_ns);
 
-void durei_wake(const struct cell32 *word, unsigned count);
+/* Those who sleep on the word, so many of them, and those who poll for it. How many slept. */
+int durei_wake(dure_segment *seg, const struct cell32 *word, unsigned count);
 
 #endif
