@@ -43,6 +43,7 @@
 #include <dure/object.h>
 #include <dure/ordered.h>
 #include <dure/pipe.h>
+#include <dure/poll.h>
 #include <dure/posix.h>
 #include <dure/process.h>
 #include <dure/queue.h>

@@ -25,6 +25,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -192,6 +193,68 @@ static inline void t_kill(pid_t pid)
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status));
+}
+
+/* -- step by step ------------------------------------------------------------------------ */
+
+/*
+ * A child that is about to call what, under our eyes, and has its lane already. It stops again
+ * afterwards: its end would tell others of itself.
+ */
+static inline pid_t t_traced(dure_segment *seg, void (*what)(void))
+{
+	int status;
+	pid_t pid = t_fork();
+
+	if (pid == 0) {
+		T_IN_CHILD(dure_segment_reattach(seg) == 0);
+		T_IN_CHILD(dure_segment_recover(seg) >= 0);
+		T_IN_CHILD(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
+		raise(SIGSTOP);
+		what();
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSTOPPED(status));
+	return pid;
+}
+
+/* So many instructions on. False: it has done what it was to do. */
+static inline bool t_step(pid_t pid, int count)
+{
+	int status;
+
+	for (int i = 0; i < count; i++) {
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSTOPPED(status));
+		if (WSTOPSIG(status) == SIGSTOP)
+			return false;
+	}
+	return true;
+}
+
+/* It does the rest. */
+static inline void t_go_on(pid_t pid)
+{
+	int status;
+
+	assert_int_equal(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
+}
+
+/* How many instructions it is from one place to stop at to the next. It does not survive it. */
+static inline int t_stride(pid_t pid, int places)
+{
+	int count = 0;
+
+	while (t_step(pid, 1))
+		count++;
+	t_kill(pid);
+	assert_true(count > 20);
+	return count / places + 1;
 }
 
 static inline int64_t t_now_ns(void)

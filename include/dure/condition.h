@@ -46,6 +46,20 @@ DURE_API int dure_condition_init(dure_segment *segment, dure_condition *conditio
 DURE_API int dure_condition_wait(dure_segment *segment, dure_condition *condition,
 				 dure_mutex *mutex, int64_t timeout_ns);
 
+/*
+ * dure_condition_prepare - what is signalled from now on is noticed, without waiting here
+ *
+ * For dure_wait_any and dure_poll_look: who holds the mutex and does not find what it needs
+ * prepares, puts *ret_signals into the item's `units`, unlocks, and waits for the item. A
+ * signal goes to one who waits in dure_condition_wait, if there is one, and to all who have
+ * prepared: look again under the mutex.
+ *
+ * Returns  0; -EINVAL -EROFS -ESTALE
+ * Death    leaves no trace.
+ */
+DURE_API int dure_condition_prepare(dure_segment *segment, dure_condition *condition,
+				    uint32_t *ret_signals);
+
 /* dure_condition_signal - one of those who wait goes on; nobody waits: nothing happens.
    Returns 0; -EINVAL -EROFS -ESTALE */
 DURE_API int dure_condition_signal(dure_segment *segment, dure_condition *condition);

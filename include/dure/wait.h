@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dure/wait.h - waiting for any of several locks, semaphores, events, latches
+ * dure/wait.h - waiting for any of several locks, semaphores, events, latches, conditions
  *
  * Common to all functions here: Threads: any. Signals: not from a handler. Fork: the child's
  * handle answers -ESTALE.
@@ -8,6 +8,7 @@
 #ifndef DURE_WAIT_H
 #define DURE_WAIT_H
 
+#include <dure/condition.h>
 #include <dure/event.h>
 #include <dure/mutex.h>
 #include <dure/rwlock.h>
@@ -21,6 +22,7 @@ enum dure_wait_kind {
 	DURE_WAIT_UNITS = 3,		/* a dure_semaphore with so many units */
 	DURE_WAIT_EVENT = 4,		/* a dure_event that is set */
 	DURE_WAIT_LATCH = 5,		/* a dure_latch that is open */
+	DURE_WAIT_CONDITION = 6,	/* a dure_condition signalled since dure_condition_prepare */
 };
 
 enum { DURE_WAIT_MAX = 64 };
@@ -28,7 +30,8 @@ enum { DURE_WAIT_MAX = 64 };
 struct dure_wait_item {
 	const void *object;
 	uint32_t kind;			/* enum dure_wait_kind */
-	uint32_t units;			/* DURE_WAIT_UNITS: how many; 0 means 1 */
+	uint32_t units;			/* DURE_WAIT_UNITS: how many; 0 means 1.
+					   DURE_WAIT_CONDITION: what dure_condition_prepare gave */
 	uint32_t is_ready;		/* out: 1 or 0 */
 	uint32_t reserved;
 };

@@ -59,7 +59,8 @@ struct dl_signal {
 static_assert(sizeof(struct dl_signal) == 16, "as the public types");
 
 enum {
-	DL_CONDITION_STEP = 1,		/* word: signals given */
+	DL_CONDITION_SIGNALS = 0x3fffffff,	/* word: signals given, modulo 2^30 */
+	DL_CONDITION_FRESH = 0x40000000,	/* somebody has come since the last of them */
 	DL_EVENT_SET = 1,		/* word: is set | times it was set */
 	DL_EVENT_STEP = 2,
 	DL_ONCE_DONE = 1,

@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * any.c - waiting for any of several locks, semaphores, events, latches
+ * any.c - waiting for any of several locks and other things, asleep or by a descriptor
  *
  * How      Each kind tells whether it is ready, and else on which word, and whose lives, its
- *          own waiters sleep; then one sleep on all of these.
+ *          own waiters sleep; then one sleep on all of these; or none, but those who wake tell
+ *          the descriptor (segment/poll.c).
  * Rules    [ANY1] nothing is taken, so a wake-up that came to us was perhaps another's: it is
  *                 passed on for every word that has changed
+ *          [ANY2] a descriptor that may be quiet is made readable when something is ready: it
+ *                 tells how things are, not that they have changed
  * Death    of a waiter: flags too many, which cost wake-up calls; a wake-up spent on it:
  *          segment/wait.c [WAIT2]
  */
-#include <dure/wait.h>
+#include <dure/poll.h>
 
+#include <stdlib.h>
+
+#include "base/error.h"
 #include "lock/mutex.h"
 #include "lock/place.h"
 #include "lock/share.h"
 #include "lock/signal.h"
 #include "lock/word.h"
+#include "segment/poll.h"
 #include "segment/wait.h"
 
 /* One round: what there is to sleep on. */
@@ -106,6 +113,19 @@ static bool look_at_signal(struct round *round, struct dl_signal *s, bool waits_
 	return false;
 }
 
+/* Signals since dure_condition_prepare, which has set the flags. */
+static bool look_at_condition(struct round *round, struct dl_signal *s, uint32_t prepared)
+{
+	uint32_t seen = cell32_load_acq(&s->word);
+
+	do {
+		if ((seen ^ prepared) & DL_CONDITION_SIGNALS)
+			return true;
+	} while (!show_waiting(&s->word, &seen, DL_SIGNAL_WAITED));
+	add_word(round, &s->word, seen);
+	return false;
+}
+
 static bool look(struct round *round, const struct dure_wait_item *item)
 {
 	void *object = (void *)(uintptr_t)item->object;
@@ -119,6 +139,8 @@ static bool look(struct round *round, const struct dure_wait_item *item)
 		return look_at_units(round, object, item->units ? item->units : 1);
 	case DURE_WAIT_EVENT:
 		return look_at_signal(round, object, false);
+	case DURE_WAIT_CONDITION:
+		return look_at_condition(round, object, item->units);
 	default:
 		return look_at_signal(round, object, true);
 	}
@@ -151,8 +173,11 @@ static int check_item(dure_segment *seg, const struct dure_wait_item *item)
 	case DURE_WAIT_LATCH:
 		ok = durei_place_is(seg, s, sizeof *s, &s->kind, DL_LOCK_IS_LATCH, "latch");
 		break;
+	case DURE_WAIT_CONDITION:
+		ok = durei_place_is(seg, s, sizeof *s, &s->kind, DL_LOCK_IS_CONDITION, "condition");
+		break;
 	default:
-		return durei_error(EINVAL, "dure_wait_any: %u is no kind of item", item->kind);
+		return durei_error(EINVAL, "%u is no kind of item", item->kind);
 	}
 	return ok ? 0 : -EINVAL;
 }
@@ -162,7 +187,7 @@ static int check(dure_segment *seg, const struct dure_wait_item *items, uint32_t
 	int r = 0;
 
 	if (!items || count == 0 || count > DURE_WAIT_MAX)
-		return durei_error(EINVAL, "dure_wait_any: 1 to %d items, not %u", DURE_WAIT_MAX, count);
+		return durei_error(EINVAL, "1 to %d items, not %u", DURE_WAIT_MAX, count);
 	for (uint32_t i = 0; r == 0 && i < count; i++)
 		r = check_item(seg, &items[i]);
 	return r;
@@ -180,6 +205,14 @@ static void look_at_all(struct round *round, const struct dure_wait_item *items,
 			*ret_ready |= UINT64_C(1) << i;
 			round->ready++;
 		}
+}
+
+static int show(const struct round *round, struct dure_wait_item *items, uint32_t count,
+		uint64_t ready)
+{
+	for (uint32_t i = 0; i < count; i++)
+		items[i].is_ready = ready >> i & 1;
+	return (int)round->ready;
 }
 
 /* [ANY1] */
@@ -212,7 +245,87 @@ int dure_wait_any(dure_segment *segment, struct dure_wait_item *items, uint32_t 
 		if (r < 0)
 			return durei_error_plain(-r);
 	}
-	for (uint32_t i = 0; i < count; i++)
-		items[i].is_ready = ready >> i & 1;
-	return (int)round.ready;
+	return show(&round, items, count, ready);
+}
+
+/* -- the descriptor ---------------------------------------------------------------------- */
+
+struct dure_poll {
+	dure_segment *seg;
+	struct durei_notify notify;
+	uint16_t slot;			/* of who opened it: a forked child shares the descriptors */
+	bool may_be_quiet;
+};
+
+int dure_poll_open(dure_segment *segment, dure_poll **ret)
+{
+	int r = durei_handle_check_write(segment);
+	dure_poll *poll;
+
+	if (r < 0)
+		return r;
+	poll = calloc(1, sizeof *poll);
+	if (!poll)
+		return durei_error_plain(ENOMEM);
+	r = durei_poll_open(segment, &poll->notify);
+	if (r < 0) {
+		free(poll);
+		return r;
+	}
+	poll->seg = segment;
+	poll->slot = segment->slot;
+	durei_segment_ref(segment);
+	*ret = poll;
+	return 0;
+}
+
+int dure_poll_fd(const dure_poll *poll)
+{
+	return poll ? poll->notify.epoll : durei_error_plain(EINVAL);
+}
+
+/* [POLL1]; the first look has told which words there are. */
+static void look_and_arm(dure_poll *poll, struct round *round, const struct dure_wait_item *items,
+			 uint32_t count, uint64_t *ret_ready)
+{
+	look_at_all(round, items, count, ret_ready);
+	if (*ret_ready)
+		return;
+	durei_poll_quiet(&poll->notify);
+	poll->may_be_quiet = true;
+	for (unsigned i = 0; i < round->word_count; i++)
+		durei_poll_arm(poll->seg, (const struct cell32 *)round->words[i].word);
+	look_at_all(round, items, count, ret_ready);
+}
+
+int dure_poll_look(dure_poll *poll, struct dure_wait_item *items, uint32_t count)
+{
+	int r = 0;
+	struct round round = { .lane = poll ? durei_lane_get(poll->seg, &r) : NULL };
+	uint64_t ready;
+
+	if (!poll)
+		return durei_error_plain(EINVAL);
+	if (round.lane && poll->slot != poll->seg->slot)
+		r = durei_error(ESTALE, "segment %s: the descriptor is the parent's: open one here",
+				poll->seg->super.name);
+	else if (round.lane)
+		r = check(poll->seg, items, count);
+	if (r < 0)
+		return r;
+	look_and_arm(poll, &round, items, count, &ready);
+	if (ready && poll->may_be_quiet) {				/* [ANY2] */
+		durei_notify_again(&poll->notify, 1);
+		poll->may_be_quiet = false;
+	}
+	return show(&round, items, count, ready);
+}
+
+void dure_poll_close(dure_poll *poll)
+{
+	if (!poll)
+		return;
+	durei_notify_close(&poll->notify);
+	durei_segment_unref(poll->seg);
+	free(poll);
 }

@@ -9,6 +9,9 @@
  * Layout   layout/lock.h, struct dl_signal
  * Rules    signal.c; and
  *          [CONDITION1] who waits says so, and reads the word, before he unlocks the mutex
+ *          [CONDITION3] FRESH says that somebody has come since the last signal. A signal that
+ *                       woke nobody takes WAITED away, so that later ones cost no call; but not
+ *                       when FRESH is set, for then somebody came while it was on its way
  *          [CONDITION2] he sleeps on a word that he has seen to be unchanged, not on whatever
  *                       it is by then
  * Death    of a waiter: the mutex's table (held.c). Of one who signals: one cas, and [WAIT2].
@@ -17,7 +20,6 @@
 
 #include "lock/mutex.h"
 #include "lock/signal.h"
-#include "segment/poll.h"
 
 static_assert(sizeof(dure_condition) == sizeof(struct dl_signal), "dure_condition is dl_signal");
 
@@ -26,9 +28,16 @@ int dure_condition_init(dure_segment *segment, dure_condition *condition)
 	return durei_signal_init(segment, condition, 0, 0, DL_LOCK_IS_CONDITION);
 }
 
+static const uint32_t WAITED_SINCE = DL_SIGNAL_WAITED | DL_CONDITION_FRESH;
+
 static bool is_signalled(uint32_t now, uint32_t seen)
 {
-	return (now ^ seen) & ~DL_SIGNAL_WAITED;
+	return (now ^ seen) & DL_CONDITION_SIGNALS;
+}
+
+static uint32_t one_more(uint32_t word)
+{
+	return (word + 1) & DL_CONDITION_SIGNALS;
 }
 
 /* 0: there was a signal; -ETIMEDOUT */
@@ -55,6 +64,24 @@ static int check_mutex(dure_segment *seg, const dure_mutex *mutex)
 	return r;
 }
 
+/* [CONDITION1] [CONDITION3] */
+static uint32_t show_waiting(struct dl_signal *s)
+{
+	return cell32_or(&s->word, WAITED_SINCE);
+}
+
+int dure_condition_prepare(dure_segment *segment, dure_condition *condition, uint32_t *ret_signals)
+{
+	struct durei_lane *lane;
+	struct dl_signal *s;
+	int r = durei_signal_begin(segment, condition, DL_LOCK_IS_CONDITION, "condition", &lane, &s);
+
+	if (r < 0)
+		return r;
+	*ret_signals = show_waiting(s) & DL_CONDITION_SIGNALS;
+	return 0;
+}
+
 int dure_condition_wait(dure_segment *segment, dure_condition *condition, dure_mutex *mutex,
 			int64_t timeout_ns)
 {
@@ -70,9 +97,7 @@ int dure_condition_wait(dure_segment *segment, dure_condition *condition, dure_m
 	if (r < 0)
 		return r;
 	deadline = durei_deadline(timeout_ns);
-	seen = cell32_load_acq(&s->word);
-	while (!(seen & DL_SIGNAL_WAITED) && !cell32_cas(&s->word, &seen, seen | DL_SIGNAL_WAITED))
-		;							/* [CONDITION1] */
+	seen = show_waiting(s);
 	r = dure_mutex_unlock(segment, mutex);
 	if (r < 0)
 		return r;
@@ -96,12 +121,11 @@ int dure_condition_signal(dure_segment *segment, dure_condition *condition)
 	do {
 		if (!(seen & DL_SIGNAL_WAITED))
 			return 0;
-		next = ((seen + DL_CONDITION_STEP) | DL_SIGNAL_WAITED);
+		next = one_more(seen) | DL_SIGNAL_WAITED;
 	} while (!cell32_cas(&s->word, &seen, next));
-	/* who is about to sleep sees the word changed; so if nobody slept the flag can go */
-	if (durei_wake(segment, &s->word, 1) == 0 &&
-	    cell32_cas(&s->word, &next, next & ~DL_SIGNAL_WAITED))
-		durei_poll_tell(segment, &s->word);	/* who armed before the flag went */
+	/* who was about to sleep sees the word changed; so if nobody slept the flag can go */
+	if (durei_wake(segment, &s->word, 1) == 0)
+		(void)cell32_cas(&s->word, &next, next & ~DL_SIGNAL_WAITED);	/* [CONDITION3] */
 	return 0;
 }
 
@@ -118,7 +142,7 @@ int dure_condition_broadcast(dure_segment *segment, dure_condition *condition)
 	do {
 		if (!(seen & DL_SIGNAL_WAITED))
 			return 0;
-	} while (!cell32_cas(&s->word, &seen, (seen + DL_CONDITION_STEP) & ~DL_SIGNAL_WAITED));
+	} while (!cell32_cas(&s->word, &seen, one_more(seen)));
 	durei_wake(segment, &s->word, UINT32_MAX >> 1);
 	return 0;
 }

@@ -102,6 +102,46 @@ static void signals_and_broadcasts_arrive(void **state)
 		t_join(pids[i]);
 }
 
+static void wait_for_one(void)
+{
+	T_IN_CHILD(dure_mutex_lock(seg, &root->mutex, DURE_S(10)) >= 0);
+	__atomic_add_fetch(&root->calls, 1, __ATOMIC_RELEASE);
+	T_IN_CHILD(dure_condition_wait(seg, &root->condition, &root->mutex, DURE_S(10)) == 0);
+	T_IN_CHILD(dure_mutex_unlock(seg, &root->mutex) == 0);
+}
+
+static void signal_it(void)
+{
+	T_IN_CHILD(dure_condition_signal(seg, &root->condition) == 0);
+}
+
+/* The flag of one who waits since then survives a signal that was begun before. */
+static void a_signal_on_its_way_hides_no_waiter(void **state)
+{
+	uint32_t signals;
+	bool ended = false;
+
+	(void)state;
+	T_OK(dure_condition_prepare(seg, &root->condition, &signals));
+	int apart = t_stride(t_traced(seg, signal_it), 150);
+	for (int steps = 1; !ended; steps += apart) {
+		T_OK(dure_condition_prepare(seg, &root->condition, &signals));
+		pid_t slow = t_traced(seg, signal_it);
+		ended = !t_step(slow, steps);
+		root->calls = 0;
+		pid_t waiter = child(wait_for_one);
+		await_at_least(&root->calls, 1);
+		/* it waits when we have the mutex */
+		T_OK(dure_mutex_lock(seg, &root->mutex, DURE_S(10)));
+		T_OK(dure_mutex_unlock(seg, &root->mutex));
+		if (!ended)
+			t_go_on(slow);
+		signal_it();
+		t_join(waiter);
+		t_kill(slow);
+	}
+}
+
 static void condition_misuse_is_refused(void **state)
 {
 	dure_condition local = { { 0 } };
@@ -303,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(condition_misuse_is_refused),
 		cmocka_unit_test(signals_and_broadcasts_arrive),
+		cmocka_unit_test(a_signal_on_its_way_hides_no_waiter),
 		cmocka_unit_test(a_buffer_passes_everything),
 		cmocka_unit_test(events_let_on),
 		cmocka_unit_test(automatic_events_let_one_on_each_time),

@@ -107,6 +107,34 @@ static void run_wait_any(struct world *w)
 	must(dure_wait_any(w->seg, items, 3, DURE_FOREVER) == 1 ? 0 : -1, "wait_any");
 }
 
+/* -- polling ----------------------------------------------------------------------------- */
+
+static dure_poll *poller;
+static struct dure_wait_item polled[3];
+
+static void prepare_poll(struct world *w)
+{
+	warm_up(w);
+	polled[0] = (struct dure_wait_item){ .object = &w->root->semaphore, .kind = DURE_WAIT_UNITS,
+					     .units = 1000 };
+	polled[1] = (struct dure_wait_item){ .object = &w->root->event, .kind = DURE_WAIT_EVENT };
+	polled[2] = (struct dure_wait_item){ .object = &w->root->condition,
+					     .kind = DURE_WAIT_CONDITION };
+	must(dure_poll_open(w->seg, &poller), "poll_open");
+}
+
+static void run_poll(struct world *w)
+{
+	must(dure_condition_prepare(w->seg, &w->root->condition, &polled[2].units), "prepare");
+	must(dure_poll_look(poller, polled, 3), "poll_look");
+}
+
+static void prepare_polled(struct world *w)
+{
+	prepare_poll(w);
+	run_poll(w);
+}
+
 /* -- latches and once -------------------------------------------------------------------- */
 
 static void run_latch_init(struct world *w)
@@ -355,6 +383,8 @@ static const struct scenario list[] = {
 	{ "event_reset", "dure_event_reset", run_set, run_reset, judge_not_set, 0 },
 	{ "event_wait", "dure_event_wait", prepare_automatic, run_event_wait, judge_not_set, 0 },
 	{ "wait_any", "dure_wait_any", warm_up, run_wait_any, nothing_to_see, 0 },
+	{ "poll", "dure_condition_prepare dure_poll_look", prepare_poll, run_poll, nothing_to_see, 0 },
+	{ "set_polled", "dure_event_set", prepare_polled, run_set, judge_set, 0 },
 	{ "latch_init", "dure_latch_init", prepare_nothing, run_latch_init, nothing_to_see, 0 },
 	{ "latch_down", "dure_latch_down", prepare_last, run_down, judge_open, 0 },
 	{ "latch_wait", "dure_latch_wait", prepare_open_latch, run_latch_wait, judge_still_open, 0 },
