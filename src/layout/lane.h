@@ -6,7 +6,8 @@
  *          stranger knows. That place is the lane; nothing about an operation in flight is
  *          stored anywhere else but in words that name the lane.
  * Layout   4 KiB; the lines a running thread writes are apart from those that waiters read.
- * Rules    [LANE1] only the lane's thread writes its lane; after its death, its recoverer
+ * Rules    [LANE1] only the lane's thread writes its lane; after its death, its recoverer;
+ *                  last_waiter those who wait for it
  *          [LANE2] lane_status[] says who that is; it is the only word two may race for
  *          [LANE3] lane memory is never used for anything else, so the kernel's mark in a
  *                  life word can hit nobody else
@@ -107,7 +108,9 @@ struct dl_lane {
 	struct cell32 busy;		/* inside a change of page words */
 	uint32_t thread;		/* id in its own namespace, for people */
 	uint64_t attached_ns;		/* wall clock, for people */
-	uint64_t reserved[3];
+	struct cell32 last_waiter;	/* the lane that came last to sleep for this one: a hint */
+	uint32_t reserved3;
+	uint64_t reserved[2];
 
 	/* the log's words */
 	_Alignas(64) struct cell64 log_state;

@@ -8,10 +8,15 @@
  * Rules    [WAIT1] death is read from a life word or a file lock, never from the clock
  *          [WAIT2] a sleep is cut into slices: after each the sleeper looks again. It need
  *                  not, but for three windows that the kernel leaves open: a wake-up spent on
- *                  a sleeper that is killed before it acts on it; a waker killed between its
- *                  store and its wake-up call; a life word that could not be marked (kernel
- *                  without futex_waitv, libc without room, OOM reaper faster than exit)
+ *                  a sleeper that is stopped, or killed where nobody watches it [WAIT4], before
+ *                  it acts on it; a waker killed between its store and its wake-up call; a life
+ *                  word that could not be marked (kernel without futex_waitv, libc without
+ *                  room, OOM reaper faster than exit)
  *          [WAIT3] a mended lane is waited for through its mender's life word
+ *          [WAIT4] who waits for a lane also watches the life of the one that came to wait for
+ *                  it before: a wake-up that was spent on one who is killed before he acts on it
+ *                  is made up for by his death, at once. Each leaves his number in the lane
+ *                  waited for, as a hint; who is not waiting any more is watched in vain
  * Death    of a sleeper: leaves a set WAITED bit, which costs one wake-up call, once.
  */
 #include "segment/wait.h"
@@ -83,6 +88,24 @@ static bool watch_lives(struct durei_lane *lane, const uint16_t *owners, unsigne
 	return true;
 }
 
+/* [WAIT4] The life of the one before us, to be slept on as well. */
+static void watch_waiter_before(struct durei_lane *lane, uint16_t owner, struct durei_sleep *words,
+				unsigned *count)
+{
+	dure_segment *seg = lane->seg;
+	uint32_t before = cell32_swap(&durei_lane_at(seg, owner)->last_waiter, lane->id), seen;
+	struct cell32 *life;
+
+	if (before == 0 || before == lane->id || before == owner || before >= durei_lane_end(seg))
+		return;
+	life = &durei_lane_at(seg, before)->life;
+	seen = watch_life(life);
+	if (seen & DUREI_LIFE_DIED)
+		(void)durei_recover_lane(seg, lane, (uint16_t)before);
+	else if (seen & DUREI_LIFE_TID && (seen & DUREI_LIFE_TID) != DUREI_LIFE_UNWATCHED)
+		words[(*count)++] = (struct durei_sleep){ &life->raw, seen };
+}
+
 static_assert(DUREI_WORDS_MAX + DUREI_OWNERS_MAX <= DUREI_SLEEPS_MAX, "all at once");
 
 static int sleep_once(struct durei_lane *lane, const struct durei_sleep *words,
@@ -96,6 +119,8 @@ static int sleep_once(struct durei_lane *lane, const struct durei_sleep *words,
 	memcpy(all, words, word_count * sizeof *words);
 	if (!watch_lives(lane, owners, owner_count, all, &count, &sees_all))
 		return 0;
+	if (owner_count == 1 && sees_all && word_count + owner_count < DUREI_SLEEPS_MAX)
+		watch_waiter_before(lane, owners[0], all, &count);
 	if (word_count > 1 && __atomic_load_n(&lane->seg->waits_singly, __ATOMIC_RELAXED)) {
 		sees_all = false;
 		count = 1;
