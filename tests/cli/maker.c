@@ -10,6 +10,7 @@
  *					a thread of its own waits
  *	maker sharer NAME		posix, and its maker reads under a lock and has three units
  *					of a semaphore
+ *	maker circle NAME		posix, and three children wait for each other's locks
  *	maker dead NAME			posix, and a participant was killed with a lock and reserved
  *					blocks
  *
@@ -125,6 +126,51 @@ static void hold_and_be_waited_for(void)
 	exit(1);
 }
 
+enum { FORKS = 3 };
+
+static dure_mutex *forks;
+
+static int count_waiter(const struct dure_thread_info *info, void *context)
+{
+	*(int *)context += info->waits_for.offset != 0;
+	return 0;
+}
+
+/* Each has one and wants the next; plain mutexes do not look for circles. */
+static void dine(int number)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	must(dure_segment_reattach(seg));
+	must(dure_mutex_lock(seg, &forks[number], DURE_FOREVER));
+	for (int taken = 0; taken < FORKS; ) {
+		struct dure_participant holder = { .sz = sizeof holder };
+		taken = 0;
+		for (int i = 0; i < FORKS; i++)
+			taken += dure_mutex_holder(seg, &forks[i], &holder) == 1;
+	}
+	dure_mutex_lock(seg, &forks[(number + 1) % FORKS], DURE_FOREVER);
+	exit(1);
+}
+
+static void wait_in_a_circle(void)
+{
+	struct timespec moment = { .tv_nsec = 1000000 };
+
+	must(dure_object_construct(seg, "forks", DURE_TYPE(dure_mutex), FORKS, NULL, NULL,
+				   (void **)&forks));
+	for (int i = 0; i < FORKS; i++)
+		if (fork() == 0)
+			dine(i);
+	for (int i = 0, waiting = 0; i < 10000; i++, waiting = 0) {
+		dure_thread_list(seg, count_waiter, &waiting);
+		if (waiting == FORKS)
+			return;
+		nanosleep(&moment, NULL);
+	}
+	fputs("maker: there is no circle\n", stderr);
+	exit(1);
+}
+
 static void share(void)
 {
 	struct hall *hall;
@@ -155,7 +201,7 @@ int main(int argc, char **argv)
 	pid_t pid = getpid();
 
 	if (argc != 3) {
-		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|dead NAME\n", stderr);
+		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|dead NAME\n", stderr);
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -165,6 +211,8 @@ int main(int argc, char **argv)
 		hold_and_be_waited_for();
 	if (strcmp(argv[1], "sharer") == 0)
 		share();
+	if (strcmp(argv[1], "circle") == 0)
+		wait_in_a_circle();
 	if (strcmp(argv[1], "dead") == 0)
 		pid = let_one_die();
 	printf("ready %d\n", (int)pid);
@@ -172,7 +220,8 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "left") != 0)
 		while (getchar() != EOF)
 			;
-	if (strcmp(argv[1], "holder") == 0 || strcmp(argv[1], "sharer") == 0)
+	if (strcmp(argv[1], "holder") == 0 || strcmp(argv[1], "sharer") == 0 ||
+	    strcmp(argv[1], "circle") == 0)
 		_exit(0);
 	must(dure_segment_close(seg));
 	return 0;

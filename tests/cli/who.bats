@@ -113,6 +113,19 @@ END
 		(.waits[0].circle | not)'
 }
 
+@test "a circle of a segment's own locks, by name" {
+	make circle "$N"
+	run -1 "$DURE" who "$N"
+	holds Deadlocks "waits for forks+0x0, held by" "waits for forks+0x10, held by" \
+		"waits for forks+0x20, held by" "(maker): they wait for each other"
+	[ "$(printf '%s\n' "$output" | grep -c '(maker) waits for')" = 1 ]
+	run --separate-stderr -1 "$DURE" who --json "$N"
+	printf '%s' "$output" | jq -e '(.circles | length) == 1 and (.circles[0].members | length) == 3 and
+		([.circles[0].members[].thread] | sort) == ([.waits[].thread] | sort) and
+		([.circles[0].members[].lock_name] | sort) == ["forks+0x0", "forks+0x10", "forks+0x20"] and
+		all(.waits[]; .circle)'
+}
+
 @test "what is not there, and wrong usage" {
 	run -2 "$DURE" who sysv:sem:2147483647
 	holds "no such object"

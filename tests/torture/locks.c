@@ -286,7 +286,7 @@ static void use_buffer(struct worker *w)
 	for (int i = 0; i < 3 && load(&all->made) - load(&all->used) == (makes ? BUFFER_MAX : 0); i++) {
 		r = dure_condition_wait(seg, wanted, &all->buffer_lock, DURE_MS(3));
 		EXPECT(r >= 0 || r == -ETIMEDOUT);
-		died |= r == DURE_OWNER_DIED;
+		died = r == DURE_OWNER_DIED;	/* it was unlocked meanwhile */
 	}
 	if (makes && load(&all->made) - load(&all->used) < BUFFER_MAX) {
 		store(&all->made, load(&all->made) + 1);
