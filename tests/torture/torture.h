@@ -7,7 +7,9 @@
 
 #include <dure.h>
 
+#ifndef TORTURE_SEGMENT
 #define TORTURE_SEGMENT "torture"
+#endif
 
 enum {
 	ACCOUNTS = 32,
