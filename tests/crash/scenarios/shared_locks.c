@@ -133,6 +133,91 @@ static enum verdict judge_abandoned_rw(struct world *w)
 	return r == -ENOTRECOVERABLE ? AFTER : r == DURE_OWNER_DIED ? BEFORE : WRONG;
 }
 
+/* A reader is inside, and stays: who wants to write comes no further than to the word. */
+static void prepare_reader(struct world *w)
+{
+	int fds[2];
+	char byte;
+
+	warm_up(w);
+	must(pipe(fds), "pipe");
+	if (fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		must(dure_segment_reattach(w->seg), "reattach");
+		lock_in(w, DURE_SHARED);
+		must(write(fds[1], "r", 1) == 1 ? 0 : -1, "write");
+		for (;;)
+			pause();
+	}
+	must(read(fds[0], &byte, 1) == 1 ? 0 : -1, "read");
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void run_try_exclusive(struct world *w)
+{
+	int r = dure_rwlock_lock(w->seg, &w->root->rwlock, DURE_EXCLUSIVE, 0);
+
+	must(r == -EAGAIN ? 0 : -1, "rwlock_lock under a reader");
+}
+
+static void run_write_and_end(struct world *w)
+{
+	run_exclusive(w);
+	run_unlock_rw(w);
+}
+
+/* -- what has to be shown, by the bytes of the segment: dure-segment(5) --------------------- */
+
+static uint64_t at(const struct world *w, uint64_t offset)
+{
+	const volatile unsigned char *base = dure_segment_base(w->seg);
+
+	return *(const volatile uint64_t *)(const volatile void *)(base + offset);
+}
+
+enum { LANES_LOOKED_AT = 8, SHARES = 32, OWNED = 1, WAITING = 2, CHANGING = 3 };
+
+static bool is_owned(const struct world *w, uint64_t lane)
+{
+	return (at(w, at(w, 0x040) + lane * 8) & 0xff) == OWNED;
+}
+
+/* How many shares of living lanes are in this state; in *without_busy those whose lane is not. */
+static int shares_in(const struct world *w, unsigned state, int *without_busy)
+{
+	int count = 0;
+
+	*without_busy = 0;
+	for (uint64_t lane = 1; lane < LANES_LOOKED_AT; lane++)
+		for (uint64_t i = 0; i < SHARES && is_owned(w, lane); i++) {
+			uint64_t at_lane = at(w, 0x060) + lane * 4096;
+			if ((at(w, at_lane + 0x400 + i * 16) >> 46 & 7) != state)
+				continue;
+			count++;
+			*without_busy += (uint32_t)at(w, at_lane + 0x050) == 0;
+		}
+	return count;
+}
+
+/*
+ * [RW1] who is in the word is in the turn. [RW2] who asks is let in before the word is free, or
+ * the flag that says so stays. [SHARE4] who changes units is busy.
+ */
+static enum verdict judge_shown(struct world *w)
+{
+	const volatile uint32_t *lock = (const volatile uint32_t *)(void *)&w->root->rwlock;
+	uint32_t in_word = lock[0] & 0xffff, in_turn = lock[1] & 0xffff;
+	int without_busy, waiting = shares_in(w, WAITING, &without_busy);
+
+	if (in_word && is_owned(w, in_word) && in_turn != in_word)
+		return WRONG;
+	if (!in_word && waiting && !(lock[2] & 2))
+		return WRONG;
+	shares_in(w, CHANGING, &without_busy);
+	return without_busy ? WRONG : EITHER;
+}
+
 /* -- semaphores -------------------------------------------------------------------------- */
 
 static void post(struct world *w, uint32_t units)
@@ -259,9 +344,13 @@ static const struct scenario list[] = {
 	  nothing_to_see, 0 },
 	{ "rwlock_abandon", "dure_rwlock_abandon", run_exclusive, run_abandon_rw, judge_abandoned_rw,
 	  0 },
+	{ "exclusive_under_reader", LOCK, prepare_reader, run_try_exclusive, judge_unspoilt, 0 },
+	{ "write_and_end", LOCK " " UNLOCK, warm_up, run_write_and_end, judge_shown, SEEN_AT_ONCE },
+	{ "end_with_asker", UNLOCK, prepare_asker, run_unlock_rw, judge_shown, SEEN_AT_ONCE },
 	{ "semaphore_init", "dure_semaphore_init", prepare_nothing, run_semaphore_init,
 	  nothing_to_see, 0 },
 	{ "take", TAKE, prepare_three, run_take, judge_three, 0 },
+	{ "take_shown", TAKE, prepare_three, run_take, judge_shown, SEEN_AT_ONCE },
 	{ "take_for_good", TAKE, prepare_three, run_take_for_good, judge_taken_for_good, 0 },
 	{ "post_new", POST, prepare_three, run_post_own, judge_posted_new, 0 },
 	{ "post_own", POST, prepare_two_taken, run_post_own, judge_three, 0 },
