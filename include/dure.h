@@ -39,6 +39,7 @@
 #include <dure/ring.h>
 #include <dure/rwlock.h>
 #include <dure/semaphore.h>
+#include <dure/semset.h>
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/ordered.h>

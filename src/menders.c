@@ -21,7 +21,8 @@ static const struct durei_mender resize_mender = { .name = "resizes",
 static const struct durei_mender lock_mender = { .name = "locks", .mend = durei_held_mend,
 						 .end = durei_held_end };
 static const struct durei_mender share_mender = { .name = "shares", .mend = durei_share_mend,
-						  .end = durei_share_end };
+						  .end = durei_share_end,
+						  .leave = durei_share_leave };
 static const struct durei_mender gate_mender = { .name = "gate", .mend = durei_gate_mend };
 static const struct durei_mender life_mender = { .name = "life word", .mend = durei_life_mend };
 static const struct durei_mender heap_mender = {

@@ -51,6 +51,7 @@ enum dure_share_kind {
 	DURE_SHARE_READS = 1,		/* under a dure_rwlock */
 	DURE_SHARE_UNITS = 2,		/* of a dure_semaphore, not posted yet */
 	DURE_SHARE_MEMBER = 3,		/* of something that counts its members */
+	DURE_SHARE_UNDO = 4,		/* of a dure_semset: its process may have to undo something */
 };
 
 /* What a thread has of a lock that several can have at once. */

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 
 #include "layout/lock.h"
+#include "layout/semset.h"
 #include "segment/recover.h"
 
 /* -- one lock ---------------------------------------------------------------------------- */
@@ -81,6 +82,7 @@ static const uint8_t states_of[] = {
 	[DL_SHARE_READ] = 1 << DL_SHARE_HELD | 1 << DL_SHARE_WAITING,
 	[DL_SHARE_UNITS] = 1 << DL_SHARE_HELD | 1 << DL_SHARE_CHANGING | 1 << DL_SHARE_CHANGED,
 	[DL_SHARE_MEMBER] = 1 << DL_SHARE_HELD | 1 << DL_SHARE_CHANGING | 1 << DL_SHARE_CHANGED,
+	[DL_SHARE_SET] = 1 << DL_SHARE_HELD | 1 << DL_SHARE_WAITING,
 };
 
 static bool is_of_a_kind(uint64_t what)
@@ -121,6 +123,24 @@ static void check_units(struct durei_check *check, unsigned id, unsigned index, 
 			id, units_of(check->seg, id, index, what, units), index);
 }
 
+/* [SEMSET2] The row may have become another's, and the set something else: then it says nothing. */
+static void check_set(struct durei_check *check, unsigned id, uint64_t offset,
+		      const struct dl_share *share)
+{
+	const struct dl_semset *s = lock_at(check->seg, offset, sizeof *s);
+	uint64_t row = cell64_load_acq(&share->units) >> DL_SEMSET_SHARE_ROW_SHIFT & 0xffff;
+
+	if (!s || cell32_load_acq(&s->kind) != DL_LOCK_IS_SEMSET)
+		return;
+	if (s->counters == 0 || s->counters > DL_SEMSET_COUNTERS_MAX || s->rows > DL_SEMSET_ROWS_MAX ||
+	    !lock_at(check->seg, offset, dl_semset_bytes(s->counters, s->rows)))
+		DAMAGED(check, "SEMSET1", offset, "a set of %u semaphores for %u processes does not fit "
+			"where it lies", s->counters, s->rows);
+	else if (row >= s->rows)
+		DAMAGED(check, "SEMSET2", offset, "lane %u has adjustments in row %" PRIu64 " of a set that "
+			"has %u", id, row, s->rows);
+}
+
 static void check_share(struct durei_check *check, unsigned id, unsigned index,
 			const struct dl_share *share)
 {
@@ -140,6 +160,8 @@ static void check_share(struct durei_check *check, unsigned id, unsigned index,
 		check_reader(check, id, offset, lock);
 	else if (dl_share_kind(what) == DL_SHARE_UNITS)
 		check_units(check, id, index, what, share);
+	else if (dl_share_kind(what) == DL_SHARE_SET && dl_share_state(what) == DL_SHARE_HELD)
+		check_set(check, id, offset, share);
 }
 
 /* -- all of a lane's --------------------------------------------------------------------- */

@@ -80,6 +80,8 @@ enum dl_share_kind {
 	DL_SHARE_READ = 0,		/* of a reader-writer lock */
 	DL_SHARE_UNITS = 1,		/* of a semaphore */
 	DL_SHARE_MEMBER = 2,		/* of a barrier */
+	DL_SHARE_SET = 3,		/* of a set of semaphores: HELD, the process may have adjustments
+					   there; WAITING, the thread waits for it */
 };
 
 enum dl_share_state {

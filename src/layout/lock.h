@@ -46,6 +46,8 @@ enum {
 	DL_LOCK_IS_ONCE = 0x6c777206,
 	DL_LOCK_IS_BARRIER = 0x6c777207,
 	DL_LOCK_IS_SEQLOCK = 0x6c777208,
+	DL_LOCK_IS_SEMSET = 0x6c777209,	/* layout/semset.h */
+	DL_LOCK_WAS_SEMSET = 0x6c77720a,
 };
 
 /* Locks on which nothing but one word is waited for. */

@@ -19,6 +19,8 @@
  *                   steps on the dead one's share
  *          [SHARE4] while it changes a word a lane shows itself busy, so that a checkpoint has
  *                   both or neither
+ *          [SHARE5] what a share of a set says is its process' affair: the lane is kept with it
+ *                   while the process may live
  * Death    after step                 is left behind              who mends it
  *          1 units after              units before: HELD          they are given back
  *          2 CHANGING                 not named                   the same
@@ -31,6 +33,7 @@
 #include "lock/share.h"
 
 #include "lock/held.h"
+#include "lock/semset.h"
 #include "segment/wait.h"
 
 /* -- a lane's own ------------------------------------------------------------------------ */
@@ -244,7 +247,19 @@ static void mend_in_lock(struct durei_mending *m, unsigned index, uint64_t what,
 		durei_wake(m->seg, &((struct dl_barrier *)durei_at(m->seg, offset))->phase,
 			   UINT32_MAX >> 1);
 		break;
+	case DL_SHARE_SET:
+		if (dl_share_state(what) == DL_SHARE_WAITING)
+			durei_semset_mend_waiter(m, offset, cell64_load_acq(&share->units));
+		else
+			durei_semset_mend_row(m, offset, cell64_load_acq(&share->units));
+		break;
 	}
+}
+
+/* [SHARE5] */
+static bool is_of_process(uint64_t what)
+{
+	return dl_share_kind(what) == DL_SHARE_SET && dl_share_state(what) == DL_SHARE_HELD;
 }
 
 static void mend_share(struct durei_mending *m, unsigned index)
@@ -254,6 +269,11 @@ static void mend_share(struct durei_mending *m, unsigned index)
 
 	if (dl_share_state(what) == DL_SHARE_NONE)
 		return;
+	if (is_of_process(what) && !m->process_is_dead &&
+	    !durei_semset_owner_is_gone(m->seg, cell64_load_acq(&share->units))) {
+		m->keeps_lane = true;
+		return;
+	}
 	if (offset >= m->seg->super.data_offset &&
 	    durei_bytes_are_backed(m->seg, offset, sizeof(struct dl_barrier)))
 		mend_in_lock(m, index, what, offset);
@@ -264,7 +284,8 @@ void durei_share_mend(struct durei_mending *m)
 {
 	for (unsigned i = 0; i < share_end(m->lane); i++)
 		mend_share(m, i);
-	cell32_store_rel(&m->lane->share_end, 0);
+	if (!m->keeps_lane)
+		cell32_store_rel(&m->lane->share_end, 0);
 }
 
 void durei_share_end(struct durei_lane *lane)
@@ -273,5 +294,18 @@ void durei_share_end(struct durei_lane *lane)
 				   .generation = lane->generation };
 
 	durei_share_mend(&m);
-	lane->shares_used = 0;
+	lane->shares_used = lane->shares_kept;
+}
+
+bool durei_share_leave(struct durei_lane *lane)
+{
+	for (uint32_t left = lane->shares_kept; left; left &= left - 1) {
+		struct dl_share *share = &lane->shared->shares[__builtin_ctz(left)];
+		if (durei_semset_is_idle(lane->seg, dl_share_offset(cell64_load_acq(&share->what)),
+					 cell64_load_acq(&share->units)))
+			durei_share_release(lane, share);
+	}
+	if (!lane->shares_used)
+		cell32_store_rel(&lane->shared->share_end, 0);
+	return !lane->shares_kept;
 }

@@ -40,6 +40,7 @@ static inline void durei_share_release(struct durei_lane *lane, struct dl_share 
 {
 	durei_share_clear(share);
 	lane->shares_used &= ~(1u << (share - lane->shared->shares));
+	lane->shares_kept &= lane->shares_used;
 }
 
 /* The lane's share of the lock at offset, in one of these states (a mask); NULL: none */
@@ -133,6 +134,8 @@ static inline const struct cell32 *durei_semaphore_half(const struct cell64 *wor
 void durei_share_mend(struct durei_mending *mending);
 /* A thread ends with shares. */
 void durei_share_end(struct durei_lane *lane);
+/* Gives up those of sets in which the process has nothing to undo. False: others are left. */
+bool durei_share_leave(struct durei_lane *lane);
 
 #define DUREI_SHARE_IN(state) (1u << (state))
 

@@ -57,7 +57,7 @@ static void forget_last(const struct durei_lane *lane)
 
 static bool holds_something(const struct durei_lane *lane)
 {
-	return (lane->held_count || lane->shares_used) || lane->tx.depth;
+	return lane->held_count || lane->shares_used & ~lane->shares_kept || lane->tx.depth;
 }
 
 /* [LANEP2] */
@@ -217,7 +217,7 @@ static void bind(struct durei_lane *lane, dure_segment *seg, unsigned id, uint16
 	lane->mapped_bytes = seg->mapped_bytes;
 	lane->page_shift = seg->page_shift;
 	lane->heap = &durei_no_heap;
-	lane->shares_used = 0;
+	lane->shares_used = lane->shares_kept = 0;
 	lane->id = (uint16_t)id;
 	lane->generation = generation;
 	lane->lock_word = id | (uint32_t)generation << 16;

@@ -45,6 +45,7 @@ struct durei_lane {
 	uint16_t generation;
 	uint32_t held_count;		/* mirror of shared->held_count */
 	uint32_t shares_used;		/* bits of shared->shares that are in use */
+	uint32_t shares_kept;		/* of these: the process', which outlive the thread */
 	uint32_t is_in_call;		/* a changing call is under way: see durei_lane_enter */
 	uint64_t serial;		/* of the next log */
 	struct dure_tx tx;

@@ -14,7 +14,7 @@ struct durei_mending {
 	uint16_t id;
 	uint16_t generation;
 	bool process_is_dead;		/* false: only the thread; its process may hold blocks */
-	bool keeps_lane;		/* out: blocks still reserved need it */
+	bool keeps_lane;		/* out: blocks still reserved, or adjustments, need it */
 };
 
 /*

@@ -13,7 +13,7 @@
 #include <dure.h>
 #include <stdbool.h>
 
-enum { WORDS = 64, REFS = 16, LOCKS = 4, SEQ_WORDS = 3 };
+enum { WORDS = 64, REFS = 16, LOCKS = 4, SEQ_WORDS = 3, SEMSET_SEMAPHORES = 3, SEMSET_PROCESSES = 2 };
 
 struct root {
 	dure_mutex lock;
@@ -27,6 +27,7 @@ struct root {
 	dure_barrier barrier;
 	dure_seqlock seqlock;
 	uint64_t copies[2][SEQ_WORDS];	/* behind the seqlock: its own */
+	_Alignas(8) unsigned char semset[DURE_SEMSET_BYTES(SEMSET_SEMAPHORES, SEMSET_PROCESSES)];
 	dure_ref refs[REFS];
 	uint64_t words[WORDS];
 };
@@ -77,6 +78,7 @@ extern const struct scenarios block_scenarios, object_scenarios, transaction_sce
 	ordered_scenarios,
 	ring_scenarios,
 	segment_scenarios,
+	semset_scenarios,
 	shared_lock_scenarios,
 	signal_scenarios;
 

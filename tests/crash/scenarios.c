@@ -18,6 +18,7 @@ static const struct scenarios *const rooms[] = {
 	&ordered_scenarios,
 	&ring_scenarios,
 	&segment_scenarios,
+	&semset_scenarios,
 	&shared_lock_scenarios,
 	&signal_scenarios,
 };

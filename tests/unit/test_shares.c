@@ -4,11 +4,13 @@
 
 #include "../t.h"
 #include "layout/lock.h"
+#include "layout/semset.h"
 #include "segment/lane.h"
 
 struct root {
 	dure_rwlock lock;
 	dure_semaphore semaphore;
+	_Alignas(8) unsigned char set[DURE_SEMSET_BYTES(2, 3)];
 };
 
 static dure_segment *seg;
@@ -181,7 +183,7 @@ static void shares_of_nothing_are_damage(void **state)
 	T_OK(dure_rwlock_lock(seg, &root->lock, DURE_SHARED, 0));
 	damage32(&mine->share_end, DL_SHARES_MAX + 1, "LANE6");
 	damage32(&mine->share_end, 0, "LANE6");
-	damage64(&share->what, dl_share(lock, 3, DL_SHARE_HELD, 0), "LANE6");
+	damage64(&share->what, dl_share(lock, DL_SHARE_SET, DL_SHARE_CHANGED, 0), "LANE6");
 	damage64(&share->what, dl_share(lock, DL_SHARE_READ, DL_SHARE_CHANGING, 0), "LANE6");
 	damage64(&share->what, dl_share(lock, DL_SHARE_UNITS, DL_SHARE_WAITING, 0), "LANE6");
 	damage64(&share->what, dl_share(lock, DL_SHARE_READ, 7, 0), "LANE6");
@@ -193,6 +195,42 @@ static void shares_of_nothing_are_damage(void **state)
 	damage64(&share->units, UINT64_C(1) << 62, "SHARE3");
 	damage64(&share->units, UINT32_MAX, "SHARE3");
 	T_OK(dure_semaphore_post(seg, &root->semaphore, 3));
+}
+
+static void what_sets_undo_is_seen(void **state)
+{
+	dure_semset *set = (dure_semset *)(void *)root->set;
+	struct dl_semset *s = (struct dl_semset *)(void *)root->set;
+	struct dure_semset_options o = { .sz = sizeof o, .semaphores = 2, .processes = 3 };
+	const struct dure_semset_operation post = { 1, 2, DURE_SEMSET_UNDO };
+	struct dl_share *share = &mine->shares[0];
+	uint64_t units;
+	int r = 0;
+
+	(void)state;
+	T_OK(dure_semset_init(seg, set, &o));
+	T_OK(dure_semset_operate(seg, set, &post, 1, 0));
+	memset(&seen, 0, sizeof seen);
+	T_OK(dure_thread_list(seg, see_reader, NULL));
+	assert_int_equal(seen.share_count, 1);
+	assert_int_equal(seen.shares[0].kind, DURE_SHARE_UNDO);
+	assert_int_equal(seen.shares[0].lock.offset, dure_ref_of(seg, set).offset);
+	t_clean(seg);
+	units = cell64_load_acq(&share->units);
+	damage64(&share->units, units | UINT64_C(3) << DL_SEMSET_SHARE_ROW_SHIFT, "SEMSET2");
+	s->counters = DL_SEMSET_COUNTERS_MAX + 1;
+	expect_damage("SEMSET1");
+	assert_int_equal(dure_semset_operate(seg, set, &post, 1, 0), -EINVAL);
+	s->counters = 2;
+	s->rows = UINT32_MAX;
+	expect_damage("SEMSET1");
+	s->rows = 3;
+	cell32_store_rel(&s->kind, 0);		/* something else by now: it says nothing */
+	t_clean(seg);
+	cell32_store_rel(&s->kind, DL_LOCK_IS_SEMSET);
+	T_OK(dure_semset_set(seg, set, 1, 0));
+	T_OK(dure_thread_detach(seg));		/* nothing to undo: no place is kept */
+	mine = durei_lane_get(seg, &r)->shared;
 }
 
 static void a_free_lane_has_no_share(void **state)
@@ -240,6 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(shares_are_listed, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_cut_change_is_seen_as_it_will_be_mended, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_sets_undo_is_seen, setup, teardown),
 		cmocka_unit_test_setup_teardown(shares_of_nothing_are_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_free_lane_has_no_share, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reader_beside_a_writer_is_damage, setup, teardown),
