@@ -45,6 +45,7 @@ struct root {
 		dure_seqlock lock;
 		uint64_t copies[2];
 	} seqlock;
+	_Alignas(8) unsigned char set[DURE_SEMSET_BYTES(2, 8)];
 };
 
 /* where each kind is tried: in one segment, or each in its own, by name */
@@ -281,6 +282,49 @@ static int nothing_left(int result)
 	return 0;
 }
 
+/* of a set: units with undo; and a count that others want to be zero */
+static int operate(uint32_t index, int32_t change, int64_t timeout_ns)
+{
+	const struct dure_semset_operation o = { index, change, change ? DURE_SEMSET_UNDO : 0 };
+
+	return dure_semset_operate(seg, (dure_semset *)(void *)root->set, &o, 1, timeout_ns);
+}
+
+static int set_take_one(int64_t timeout_ns)
+{
+	return operate(0, -1, timeout_ns);
+}
+
+static int set_take_all(int64_t timeout_ns)
+{
+	return operate(0, -UNITS, timeout_ns);
+}
+
+static int set_post_one(int result)
+{
+	return result < 0 ? result : operate(0, 1, 0);
+}
+
+static int set_post_all(int result)
+{
+	return result < 0 ? result : operate(0, UNITS, 0);
+}
+
+static int set_count(int64_t timeout_ns)
+{
+	return operate(1, 1, timeout_ns);
+}
+
+static int set_discount(int result)
+{
+	return result < 0 ? result : operate(1, -1, 0);
+}
+
+static int set_await_zero(int64_t timeout_ns)
+{
+	return operate(1, 0, timeout_ns);
+}
+
 struct holder_kind {
 	const char *name;
 	int (*hold)(int64_t timeout_ns);
@@ -306,7 +350,9 @@ static const struct holder_kind
 	value_writer = { .name = "sequence", begin_write, commit_write },
 	file_locker = { .name = "file", lock_file, unlock_file },
 	file_sharer = { .name = "file shared", share_file, unlock_file },
-	byte_locker = { .name = "bytes", lock_bytes, unlock_file };
+	byte_locker = { .name = "bytes", lock_bytes, unlock_file },
+	set_units = { .name = "set, units", set_take_all, set_post_all },
+	set_counted = { .name = "set, count", set_count, set_discount };
 
 struct waiter_kind {
 	const char *name;
@@ -333,7 +379,10 @@ static const struct waiter_kind locks = { "lock", NULL, lock_mutex, unlock_mutex
 	writes_value = { "write", NULL, write_value, nothing_left },
 	locks_file = { "lock", NULL, lock_file, unlock_file },
 	shares_file = { "lock shared", NULL, share_file, unlock_file },
-	locks_bytes = { "lock bytes", NULL, lock_bytes, unlock_file };
+	locks_bytes = { "lock bytes", NULL, lock_bytes, unlock_file },
+	set_takes = { "set, take 1", NULL, set_take_one, set_post_one },
+	set_takes_all = { "set, take several", NULL, set_take_all, set_post_all },
+	set_awaits = { "set, wait for zero", NULL, set_await_zero, nothing_left };
 
 static const struct pair {
 	const struct holder_kind *holder;
@@ -373,6 +422,12 @@ static const struct pair {
 	{ .holder = &file_sharer, &locks_bytes, &locks_file, true },
 	{ .holder = &byte_locker, &locks_bytes, &locks_bytes, true },
 	{ .holder = &byte_locker, &locks_file, &shares_file, true },
+}, segment_pairs[] = {
+	{ .holder = &set_units, &set_takes, &set_takes, true },
+	{ .holder = &set_units, &set_takes, &set_takes_all, true },
+	{ .holder = &set_units, &set_takes_all, &set_takes, true },
+	{ .holder = &set_units, &set_takes_all, &set_takes_all, true },
+	{ .holder = &set_counted, &set_awaits, &set_awaits, true },
 };
 
 /* Everything is as at the beginning; what the dead had is with nobody. */
@@ -393,6 +448,9 @@ static void expect_all_free(void)
 	T_OK(dure_mutex_unlock(at[CONDITION].seg, at[CONDITION].lock));
 	T_IS(begin_write(0), 0);
 	T_OK(commit_write(0));
+	uint32_t values[2];
+	T_OK(dure_semset_get_all(seg, (dure_semset *)(void *)root->set, values, 2));
+	assert_true(values[0] == UNITS && values[1] == 0);
 	T_OK(lock_file(0));
 	T_OK(unlock_file(0));
 	/* these are not the same afterwards */
@@ -794,6 +852,7 @@ static void locks_in_a_segment(void **state)
 {
 	(void)state;
 	do_all(pairs, sizeof pairs / sizeof *pairs, ROUNDS);
+	do_all(segment_pairs, sizeof segment_pairs / sizeof *segment_pairs, ROUNDS);
 }
 
 static void locks_by_name(void **state)
@@ -819,6 +878,10 @@ static int setup(void **state)
 	T_OK(dure_object_construct(seg, "root", DURE_TYPE(struct root), 1, NULL, NULL, (void **)&root));
 	T_OK(dure_semaphore_init(seg, &root->semaphore, UNITS));
 	T_OK(dure_seqlock_init(seg, &root->seqlock.lock, &value, sizeof value));
+	T_OK(dure_semset_init(seg, (dure_semset *)(void *)root->set,
+			      &(struct dure_semset_options){ .sz = sizeof(struct dure_semset_options),
+							     .semaphores = 2, .processes = 8,
+							     .values = (const uint32_t[]){ UNITS, 0 } }));
 	snprintf(file_path, sizeof file_path, "/tmp/dure-%s", t_name());
 	T_OK(dure_file_open(file_path, DURE_CREATE | DURE_OPEN, NULL, &file));
 	notes = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

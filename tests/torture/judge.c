@@ -48,6 +48,9 @@ void torture_begin(struct torture *t)
 	struct dure_segment_options o = { .sz = sizeof o, .size_bytes = 48 << 20,
 					  .max_bytes = 256 << 20 };
 	struct dure_map_options m = { .sz = sizeof m, .partitions = 8 };
+	const uint32_t tokens[TRAYS + 1] = { TRAY_TOKENS, TRAY_TOKENS, TRAY_TOKENS, 1 };
+	struct dure_semset_options trays = { .sz = sizeof trays, .semaphores = TRAYS + 1,
+					     .processes = PLACES, .values = tokens };
 
 	dure_segment_remove(TORTURE_SEGMENT, DURE_REMOVE_FORCE, NULL);
 	must(dure_segment_open(TORTURE_SEGMENT, DURE_CREATE, &o, &t->seg), "creating the segment");
@@ -58,6 +61,7 @@ void torture_begin(struct torture *t)
 		t->root->accounts[i].balance = ACCOUNT_START;
 	for (int i = 0; i < POOLS; i++)
 		must(dure_semaphore_init(t->seg, &t->root->pools[i], POOL_UNITS), "pool");
+	must(dure_semset_init(t->seg, (dure_semset *)(void *)t->root->trays, &trays), "trays");
 	warm_up(t);
 	torture_containers_begin(t);
 	must(dure_thread_detach(t->seg), "detach");
@@ -208,6 +212,20 @@ static int judge_book(const struct torture *t, struct book *book)
 	return 0;
 }
 
+/* Tokens move from tray to tray; what somebody had is back. */
+static int judge_trays(const struct torture *t)
+{
+	uint32_t values[TRAYS + 1], sum = 0;
+
+	must(dure_semset_get_all(t->seg, (dure_semset *)(void *)t->root->trays, values, TRAYS + 1),
+	     "semset_get_all");
+	for (int i = 0; i < TRAYS; i++)
+		sum += values[i];
+	if (sum != TRAYS * TRAY_TOKENS)
+		return wrong("tokens in trays", sum, TRAYS * TRAY_TOKENS);
+	return values[TRAYS] == 1 ? 0 : wrong("the one", values[TRAYS], 1);
+}
+
 static int judge_shared_locks(const struct torture *t)
 {
 	struct dure_semaphore_info info = { .sz = sizeof info };
@@ -220,6 +238,8 @@ static int judge_shared_locks(const struct torture *t)
 		if (info.units != POOL_UNITS || info.taken)
 			return wrong("units of a pool", info.units + (uint64_t)info.taken * 1000, POOL_UNITS);
 	}
+	if (judge_trays(t) < 0)
+		return -1;
 	must(dure_thread_detach(t->seg), "detach");
 	return 0;
 }

@@ -6,7 +6,7 @@
  *
  * Workers do all kinds of work on one segment: money moves between accounts in transactions,
  * counters in a map, lists of blocks, objects that come and go, locks that are repaired after
- * their holders' deaths, readers, writers and upgraders, units of semaphores, growing, trimming,
+ * their holders' deaths, readers, writers and upgraders, units of semaphores, sets, growing, trimming,
  * threads and forks. A killer SIGKILLs them at random; some are stopped for a while and go on;
  * each is replaced.
  *

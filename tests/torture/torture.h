@@ -21,6 +21,8 @@ enum {
 	BOOKS = 3,
 	POOLS = 3,
 	POOL_UNITS = 3,
+	TRAYS = 3,
+	TRAY_TOKENS = 4,
 	PLACES = 64,
 	PURSES = 6,
 	COINS = 240,
@@ -64,6 +66,8 @@ struct root {
 	struct counter counters[COUNTERS];
 	struct book books[BOOKS];
 	dure_semaphore pools[POOLS];	/* POOL_UNITS each, when all are dead */
+	/* trays with tokens, TRAYS * TRAY_TOKENS in all; and a 1 that one at a time has */
+	_Alignas(8) unsigned char trays[DURE_SEMSET_BYTES(TRAYS + 1, PLACES)];
 	uint64_t done[PLACES];		/* operations, per place of a worker */
 	uint64_t longest_ns[PLACES];
 };

@@ -459,6 +459,38 @@ static void use_pool(struct worker *w)
 	EXPECT(dure_semaphore_post(w->t->seg, pool, units) == 0);
 }
 
+static int use_trays(struct worker *w, uint32_t a, int32_t change_a, uint32_t b, int32_t change_b,
+		     uint32_t flags, int64_t timeout_ns)
+{
+	const struct dure_semset_operation both[] = { { a, change_a, flags }, { b, change_b, flags } };
+
+	return dure_semset_operate(w->t->seg, (dure_semset *)(void *)w->t->root->trays, both,
+				   change_b ? 2 : 1, timeout_ns);
+}
+
+/* Tokens go from tray to tray for good, or are had for a while. */
+static void move_tokens(struct worker *w)
+{
+	uint32_t from = (uint32_t)dice(w, TRAYS), to = (uint32_t)dice(w, TRAYS);
+	int r = use_trays(w, from, -1, to, 1, 0, DURE_MS(2));
+
+	EXPECT(r == 0 || is_no_luck(r));
+	r = use_trays(w, from, -1, to, -1, DURE_SEMSET_UNDO, DURE_MS(2));
+	EXPECT(r == 0 || is_no_luck(r));
+	if (r == 0)
+		EXPECT(use_trays(w, to, 1, from, 1, DURE_SEMSET_UNDO, 0) == 0);
+}
+
+/* There is one, which all want. */
+static void have_the_one(struct worker *w)
+{
+	int r = use_trays(w, TRAYS, -1, 0, 0, DURE_SEMSET_UNDO, some_time(w));
+
+	EXPECT(r == 0 || is_no_luck(r));
+	if (r == 0)
+		EXPECT(use_trays(w, TRAYS, 1, 0, 0, DURE_SEMSET_UNDO, 0) == 0);
+}
+
 /* Blocks that are never linked: they must vanish with us, or before. */
 static void hoard(struct worker *w)
 {
@@ -528,6 +560,7 @@ static void (*const common[])(struct worker *w) = {
 	pop, copy_first, resize_first, make_or_destroy, make_pair, count_up, count_up, hoard,
 	containers, containers, containers, containers,
 	read_book, read_book, read_book, write_book, upgrade_book, use_pool, use_pool, use_pool,
+	move_tokens, move_tokens, have_the_one,
 };
 
 static int64_t now_ns(void)
