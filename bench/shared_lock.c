@@ -32,6 +32,7 @@ struct state {
 	dure_mutex *mutex;
 	dure_rwlock *rwlock;
 	dure_semaphore *semaphore;
+	dure_semset *set;
 	pthread_rwlock_t *pthread;
 	sem_t *posix;
 	int sysv;
@@ -89,6 +90,8 @@ static void close_state(void *shared)
 
 static void *open_dure(const void *argument)
 {
+	struct dure_semset_options set = { .sz = sizeof set, .semaphores = 2, .processes = 8,
+					   .values = (const uint32_t[]){ 1, 1 } };
 	struct state *s = new_state();
 
 	(void)argument;
@@ -97,6 +100,8 @@ static void *open_dure(const void *argument)
 	s->rwlock = bench_segment_memory(s->segment, 64);
 	s->semaphore = bench_segment_memory(s->segment, 64);
 	bench_must(dure_semaphore_init(s->segment, s->semaphore, 1), "semaphore_init");
+	s->set = bench_segment_memory(s->segment, DURE_SEMSET_BYTES(2, 8));
+	bench_must(dure_semset_init(s->segment, s->set, &set), "semset_init");
 	return s;
 }
 
@@ -127,11 +132,11 @@ static void *open_posix(const void *argument)
 static void *open_sysv(const void *argument)
 {
 	struct state *s = new_state();
-	struct sembuf one = { .sem_op = 1 };
+	struct sembuf ones[] = { { .sem_op = 1 }, { .sem_num = 1, .sem_op = 1 } };
 
 	(void)argument;
-	s->sysv = semget(IPC_PRIVATE, 1, 0600);
-	if (s->sysv >= 0 && semop(s->sysv, &one, 1) == 0)
+	s->sysv = semget(IPC_PRIVATE, 2, 0600);
+	if (s->sysv >= 0 && semop(s->sysv, ones, 2) == 0)
 		return s;
 	close_state(s);
 	return NULL;
@@ -146,6 +151,21 @@ static int sysv_change(const struct state *s, short change)
 	return semop(s->sysv, &op, 1);
 }
 
+static int sysv_change_both(const struct state *s, short change)
+{
+	struct sembuf ops[] = { { .sem_op = change, .sem_flg = SEM_UNDO },
+				{ .sem_num = 1, .sem_op = change, .sem_flg = SEM_UNDO } };
+
+	return semop(s->sysv, ops, 2);
+}
+
+static int dure_change_both(const struct state *s, int32_t change, uint32_t flags)
+{
+	const struct dure_semset_operation ops[] = { { 0, change, flags }, { 1, change, flags } };
+
+	return dure_semset_operate(s->segment, s->set, ops, 2, DURE_FOREVER);
+}
+
 #define DURE_SHARE(s) dure_rwlock_lock((s)->segment, (s)->rwlock, DURE_SHARED, DURE_FOREVER)
 #define DURE_EXCLUDE(s) dure_rwlock_lock((s)->segment, (s)->rwlock, DURE_EXCLUSIVE, DURE_FOREVER)
 #define DURE_UNLOCK(s) dure_rwlock_unlock((s)->segment, (s)->rwlock)
@@ -155,6 +175,12 @@ static int sysv_change(const struct state *s, short change)
 #define DURE_TAKE_AWAY(s)                                                                         \
 	dure_semaphore_take((s)->segment, (s)->semaphore, 1, DURE_TAKE_FOR_GOOD, DURE_FOREVER)
 #define DURE_POST(s) dure_semaphore_post((s)->segment, (s)->semaphore, 1)
+#define DURE_TAKE_BOTH(s) dure_change_both(s, -1, DURE_SEMSET_UNDO)
+#define DURE_POST_BOTH(s) dure_change_both(s, 1, DURE_SEMSET_UNDO)
+#define DURE_TAKE_BOTH_AWAY(s) dure_change_both(s, -1, 0)
+#define DURE_POST_BOTH_NEW(s) dure_change_both(s, 1, 0)
+#define SYSV_TAKE_BOTH(s) sysv_change_both(s, -1)
+#define SYSV_POST_BOTH(s) sysv_change_both(s, 1)
 #define PTHREAD_SHARE(s) pthread_rwlock_rdlock((s)->pthread)
 #define PTHREAD_EXCLUDE(s) pthread_rwlock_wrlock((s)->pthread)
 #define PTHREAD_UNLOCK(s) pthread_rwlock_unlock((s)->pthread)
@@ -201,6 +227,9 @@ ROUNDS_OF(pthread_reads, PTHREAD_SHARE, PTHREAD_UNLOCK)
 ROUNDS_OF(pthread_writes, PTHREAD_EXCLUDE, PTHREAD_UNLOCK)
 ROUNDS_OF(posix_takes, POSIX_TAKE, POSIX_POST)
 ROUNDS_OF(sysv_takes, SYSV_TAKE, SYSV_POST)
+ROUNDS_OF(dure_takes_both, DURE_TAKE_BOTH, DURE_POST_BOTH)
+ROUNDS_OF(dure_takes_both_away, DURE_TAKE_BOTH_AWAY, DURE_POST_BOTH_NEW)
+ROUNDS_OF(sysv_takes_both, SYSV_TAKE_BOTH, SYSV_POST_BOTH)
 FAIRNESS_OF(dure_mutex_share, DURE_LOCK_MUTEX, DURE_UNLOCK_MUTEX)
 FAIRNESS_OF(dure_writer_share, DURE_EXCLUDE, DURE_UNLOCK)
 FAIRNESS_OF(dure_taker_share, DURE_TAKE, DURE_POST)
@@ -267,6 +296,15 @@ const struct bench_row bench_shared_lock_rows[] = {
 				MINE("dure, for good", dure_takes_away, .ops = 0),
 				SYSV(sysv_takes, .ops = 20000),
 				POSIX(posix_takes, .ops = 0), BOOST_SEMAPHORE(.ops = 0) },
+		.goals = { { .text = "System V / 20", .of = { { "System V", 0.05 } } } },
+	},
+	{
+		.name = "semset",
+		.what = "take + post two semaphores of a set in one step each, with undo",
+		.unit = "ns", .flags = BENCH_CPU_TIME, .ops = 500000,
+		.contenders = { MINE("dure", dure_takes_both, .ops = 0),
+				MINE("dure, for good", dure_takes_both_away, .ops = 0),
+				SYSV(sysv_takes_both, .ops = 20000) },
 		.goals = { { .text = "System V / 20", .of = { { "System V", 0.05 } } } },
 	},
 	{
