@@ -39,7 +39,9 @@ struct lock {
 	const struct kind *kind;
 	dure_segment *segment;
 	dure_mutex *mutex;
+	dure_spinlock *spinlock;
 	pthread_mutex_t *pthread;
+	pthread_spinlock_t *spin;
 	int fd;
 };
 
@@ -64,6 +66,7 @@ static void dure_open(struct lock *lock)
 {
 	lock->segment = bench_segment_make(4u << 20);
 	lock->mutex = bench_segment_memory(lock->segment, sizeof *lock->mutex);
+	lock->spinlock = bench_segment_memory(lock->segment, sizeof *lock->spinlock);
 }
 
 static void dure_join(struct lock *lock)
@@ -91,6 +94,24 @@ static void dure_close(struct lock *lock)
 }
 
 static const struct kind dure_kind = { dure_open, dure_join, dure_lock, dure_unlock, dure_close };
+
+static void spinlock_lock(struct lock *lock)
+{
+	int r = dure_spinlock_lock(lock->segment, lock->spinlock, DURE_FOREVER);
+
+	bench_must(r, "lock");
+	if (r == DURE_OWNER_DIED)
+		bench_must(dure_spinlock_mark_consistent(lock->segment, lock->spinlock), "mark");
+}
+
+static void spinlock_unlock(struct lock *lock)
+{
+	bench_must(dure_spinlock_unlock(lock->segment, lock->spinlock), "unlock");
+}
+
+static const struct kind spinlock_kind = {
+	dure_open, dure_join, spinlock_lock, spinlock_unlock, dure_close,
+};
 
 static void pthread_open_as(struct lock *lock, int robust)
 {
@@ -149,6 +170,32 @@ static const struct kind robust_kind = {
 	robust_open, nothing, robust_lock, pthread_unlock, pthread_close,
 };
 
+static void spin_open(struct lock *lock)
+{
+	lock->spin = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (lock->spin == MAP_FAILED || pthread_spin_init(lock->spin, PTHREAD_PROCESS_SHARED))
+		bench_die("no memory for a spinlock");
+}
+
+static void spin_lock(struct lock *lock)
+{
+	if (pthread_spin_lock(lock->spin))
+		bench_die("pthread_spin_lock failed");
+}
+
+static void spin_unlock(struct lock *lock)
+{
+	if (pthread_spin_unlock(lock->spin))
+		bench_die("pthread_spin_unlock failed");
+}
+
+static void spin_close(struct lock *lock)
+{
+	munmap((void *)(uintptr_t)lock->spin, 4096);
+}
+
+static const struct kind spin_kind = { spin_open, nothing, spin_lock, spin_unlock, spin_close };
+
 static void file_open(struct lock *lock)
 {
 	lock->fd = memfd_create("bench-lock", MFD_CLOEXEC);
@@ -193,6 +240,29 @@ static void file_close(struct lock *lock)
 static const struct kind file_kind = { file_open, file_join, file_lock, file_unlock, file_close };
 
 /* -- uncontended ------------------------------------------------------------------------- */
+
+static double spinlock_pairs(void *state, uint64_t ops)
+{
+	struct lock *lock = state;
+	double start = bench_now();
+
+	for (uint64_t i = 0; i < ops; i++)
+		if (dure_spinlock_lock(lock->segment, lock->spinlock, DURE_FOREVER) ||
+		    dure_spinlock_unlock(lock->segment, lock->spinlock))
+			bench_die("dure_spinlock failed");
+	return (bench_now() - start) / (double)ops;
+}
+
+static double spin_pairs(void *state, uint64_t ops)
+{
+	struct lock *lock = state;
+	double start = bench_now();
+
+	for (uint64_t i = 0; i < ops; i++)
+		if (pthread_spin_lock(lock->spin) || pthread_spin_unlock(lock->spin))
+			bench_die("pthread_spin_lock failed");
+	return (bench_now() - start) / (double)ops;
+}
 
 static double dure_pairs(void *state, uint64_t ops)
 {
@@ -353,6 +423,19 @@ const struct bench_row bench_lock_rows[] = {
 			{ .who = "Boost", .open = bench_boost_mutex_open,
 			  .round = bench_boost_mutex_round, .close = bench_boost_mutex_close },
 			{ LOCK("OFD lock", file_kind, file_pairs), .ops = 10000 },
+		},
+		.goals = { { .text = "robust mutex", .of = { { "robust mutex", 1 } } } },
+	},
+	{
+		.name = "spinlock",
+		.what = "lock + unlock a spinlock nobody else wants",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME,
+		.ops = 1000000,
+		.contenders = {
+			{ LOCK("dure", spinlock_kind, spinlock_pairs) },
+			{ LOCK("pthread_spin", spin_kind, spin_pairs) },
+			{ LOCK("robust mutex", robust_kind, pthread_pairs) },
 		},
 		.goals = { { .text = "robust mutex", .of = { { "robust mutex", 1 } } } },
 	},

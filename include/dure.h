@@ -53,6 +53,7 @@
 #include <dure/segment.h>
 #include <dure/string.h>
 #include <dure/seqlock.h>
+#include <dure/spinlock.h>
 #include <dure/sysv.h>
 #include <dure/tx.h>
 #include <dure/vector.h>

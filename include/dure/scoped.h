@@ -10,8 +10,8 @@
  *
  * declares a dure_guard of that name. Its `result` is what locking returned: below 0 nothing is
  * held, and nothing will be unlocked; DURE_OWNER_DIED, you hold it and have to mend. The other
- * kinds of lock have one function each (dure_guard_rwlock, dure_guard_semaphore,
- * dure_guard_file), for DURE_SCOPED. A kind of one's own is a function that returns a dure_guard
+ * kinds of lock have one function each (dure_guard_rwlock, dure_guard_spinlock,
+ * dure_guard_semaphore, dure_guard_file), for DURE_SCOPED. A kind of one's own is a function that returns a dure_guard
  * with an `unlock` that gives back what it describes.
  *
  * A guard is left on every way out of its scope that the compiler knows. It does not know
@@ -37,6 +37,7 @@
 #include <dure/mutex.h>
 #include <dure/rwlock.h>
 #include <dure/semaphore.h>
+#include <dure/spinlock.h>
 
 DURE_BEGIN
 
@@ -106,6 +107,21 @@ static inline dure_guard dure_guard_mutex(dure_segment *segment, dure_mutex *mut
 {
 	int r = dure_mutex_lock(segment, mutex, timeout_ns);
 	dure_guard guard = { r, r < 0 ? 0 : dure_guard_unlock_mutex, segment, mutex, 0, 0 };
+
+	return guard;
+}
+
+static inline int dure_guard_unlock_spinlock(const dure_guard *guard)
+{
+	return dure_spinlock_unlock((dure_segment *)guard->owner, (dure_spinlock *)guard->lock);
+}
+
+/* dure_guard_spinlock - dure_spinlock_lock, guarded. Returns a guard: look at its result */
+static inline dure_guard dure_guard_spinlock(dure_segment *segment, dure_spinlock *lock,
+					     int64_t timeout_ns)
+{
+	int r = dure_spinlock_lock(segment, lock, timeout_ns);
+	dure_guard guard = { r, r < 0 ? 0 : dure_guard_unlock_spinlock, segment, lock, 0, 0 };
 
 	return guard;
 }

@@ -36,6 +36,14 @@ struct dl_mutex {
 
 static_assert(sizeof(struct dl_mutex) == 16, "as dure_mutex");
 
+struct dl_spinlock {
+	struct cell32 word;
+	uint32_t kind;
+	uint32_t reserved[2];
+};
+
+static_assert(sizeof(struct dl_spinlock) == 16, "as dure_spinlock");
+
 /* the kinds of other locks; 0 is memory that nobody has initialised */
 enum {
 	DL_LOCK_IS_RWLOCK = 0x6c777201,
@@ -48,6 +56,7 @@ enum {
 	DL_LOCK_IS_SEQLOCK = 0x6c777208,
 	DL_LOCK_IS_SEMSET = 0x6c777209,	/* layout/semset.h */
 	DL_LOCK_WAS_SEMSET = 0x6c77720a,
+	DL_LOCK_IS_SPINLOCK = 0x6c77720b,
 };
 
 /* Locks on which nothing but one word is waited for. */

@@ -155,18 +155,13 @@ static bool unlock_inner(const struct durei_lane *lane, struct dl_mutex *m)
 	return true;
 }
 
-/*
- * The common case: the lock that was taken last, for which nobody waits, held once. That it is
- * in the list vouches for its address; an entry of a transaction has a flag, and differs.
- */
+/* The common case: the lock that was taken last, for which nobody waits, held once. */
 static inline bool unlock_last(struct durei_lane *lane, struct dl_mutex *m)
 {
-	uint32_t count = lane->held_count, mine = lane->lock_word;
+	uint32_t mine = lane->lock_word;
 
-	if (!count || cell64_load_rlx(&lane->shared->held[count - 1]) !=
-			      (uint64_t)((unsigned char *)m - lane->base))
-		return false;
-	if (cell32_load_rlx(&m->depth) || !cell32_cas(&m->word, &mine, 0))
+	if (!durei_word_is_last(lane, &m->word) || cell32_load_rlx(&m->depth) ||
+	    !cell32_cas(&m->word, &mine, 0))
 		return false;
 	durei_held_pop(lane);
 	return true;

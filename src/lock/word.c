@@ -23,6 +23,7 @@
 
 enum {
 	SPINS = 40,		/* pauses of some 25 ns: about as long as a short section */
+	SPINS_LONG = 2000,	/* about as long as falling asleep and being woken */
 	CIRCLE_MAX = 256,	/* lanes in a circle that is looked for */
 };
 
@@ -45,9 +46,9 @@ static bool closes_circle(struct durei_lane *lane, const struct cell32 *word)
 	return false;
 }
 
-static bool spin(struct cell32 *word, uint32_t *seen)
+static bool spin(struct cell32 *word, uint32_t *seen, int pauses)
 {
-	for (int i = 0; i < SPINS; i++) {
+	for (int i = 0; i < pauses; i++) {
 		cell_relax();
 		*seen = cell32_load_rlx(word);	/* relaxed: the cas that follows decides */
 		if (!(*seen & DL_LOCK_OWNER_MASK))
@@ -106,14 +107,14 @@ static int wait_for_word(struct durei_lane *lane, struct cell32 *word, uint64_t 
 			 unsigned flags, int64_t timeout_ns)
 {
 	int64_t deadline = durei_deadline(timeout_ns);
+	int spins = flags & DUREI_WORD_SPINS && timeout_ns ? SPINS_LONG : SPINS, r = 0;
 	uint32_t waited = 0;
-	int r = 0;
 
 	while (r == 0) {
 		uint32_t seen = cell32_load_acq(word);
 		if (seen & DL_LOCK_ABANDONED)
 			return durei_error_plain(ENOTRECOVERABLE);
-		if (!(seen & DL_LOCK_OWNER_MASK) || spin(word, &seen)) {
+		if (!(seen & DL_LOCK_OWNER_MASK) || spin(word, &seen, spins)) {
 			r = take_free(lane, word, seen, waited);
 			if (r >= 0)
 				return r;

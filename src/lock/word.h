@@ -9,6 +9,7 @@
 
 enum durei_word_flags {
 	DUREI_WORD_CHECK_CIRCLES = 1,	/* -EDEADLK instead of waiting for oneself */
+	DUREI_WORD_SPINS = 2,		/* looks at it for longer before it sleeps */
 };
 
 /* The slow way: waits until deadline_ns. 0, DURE_OWNER_DIED, -EAGAIN -ETIMEDOUT ... */
@@ -51,6 +52,18 @@ static inline void durei_word_free(struct durei_lane *lane, struct cell32 *word,
 	if (__builtin_expect(!cell32_cas(word, &mine, 0), 0))
 		durei_word_free_slowly(lane, word, DL_LOCK_DIED);
 	durei_held_remove(lane, index);
+}
+
+/*
+ * Is it what this lane has taken last? That it is in the list vouches for its address; an entry
+ * of a transaction has a flag, and differs.
+ */
+static inline bool durei_word_is_last(const struct durei_lane *lane, const struct cell32 *word)
+{
+	uint32_t count = lane->held_count;
+
+	return count && cell64_load_rlx(&lane->shared->held[count - 1]) ==
+				(uint64_t)((const unsigned char *)word - lane->base);
 }
 
 /* 0: the lane lists the lock that names it [LOCK2]; -EUCLEAN, with the sentence */

@@ -25,19 +25,22 @@ struct root {
 	dure_mutex mutex;
 	dure_rwlock rwlock;
 	dure_semaphore semaphore;
+	dure_spinlock spinlock;
 };
 
 static dure_segment *seg;
 static struct root *root;
 static dure_file *file, *judge;
 
-enum kind { MUTEX, RWLOCK, SEMAPHORE, FILE_RANGE, KINDS };
+enum kind { MUTEX, SPINLOCK, RWLOCK, SEMAPHORE, FILE_RANGE, KINDS };
 
 static dure_guard take(enum kind kind, int64_t timeout_ns)
 {
 	switch (kind) {
 	case MUTEX:
 		return dure_guard_mutex(seg, &root->mutex, timeout_ns);
+	case SPINLOCK:
+		return dure_guard_spinlock(seg, &root->spinlock, timeout_ns);
 	case RWLOCK:
 		return dure_guard_rwlock(seg, &root->rwlock, DURE_EXCLUSIVE, timeout_ns);
 	case SEMAPHORE:
@@ -192,10 +195,11 @@ static void *hold(void *context)
 	int *fds = (int *)context;
 	char c;
 	DURE_SCOPED(mutex, take(MUTEX, 0));
+	DURE_SCOPED(spinlock, take(SPINLOCK, 0));
 	DURE_SCOPED(rwlock, take(RWLOCK, 0));
 	DURE_SCOPED(semaphore, take(SEMAPHORE, 0));
 
-	CHECK(mutex.result == 0 && rwlock.result == 0 && semaphore.result == 0);
+	CHECK(mutex.result == 0 && spinlock.result == 0 && rwlock.result == 0 && semaphore.result == 0);
 	CHECK(write(fds[1], "x", 1) == 1);
 	CHECK(read(fds[2], &c, 1) == 1);
 	return NULL;

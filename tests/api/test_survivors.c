@@ -45,6 +45,7 @@ struct root {
 		dure_seqlock lock;
 		uint64_t copies[2];
 	} seqlock;
+	dure_spinlock spinlock;
 	_Alignas(8) unsigned char set[DURE_SEMSET_BYTES(2, 8)];
 };
 
@@ -74,6 +75,18 @@ static int unlock_mutex(int result)
 	if (result == DURE_OWNER_DIED)
 		T_IN_CHILD(dure_mutex_mark_consistent(at[MUTEX].seg, at[MUTEX].lock) == 0);
 	return dure_mutex_unlock(at[MUTEX].seg, at[MUTEX].lock);
+}
+
+static int lock_spinlock(int64_t timeout_ns)
+{
+	return dure_spinlock_lock(seg, &root->spinlock, timeout_ns);
+}
+
+static int unlock_spinlock(int result)
+{
+	if (result == DURE_OWNER_DIED)
+		T_IN_CHILD(dure_spinlock_mark_consistent(seg, &root->spinlock) == 0);
+	return dure_spinlock_unlock(seg, &root->spinlock);
 }
 
 static int share(int64_t timeout_ns)
@@ -351,6 +364,7 @@ static const struct holder_kind
 	file_locker = { .name = "file", lock_file, unlock_file },
 	file_sharer = { .name = "file shared", share_file, unlock_file },
 	byte_locker = { .name = "bytes", lock_bytes, unlock_file },
+	spinlock = { .name = "spinlock", lock_spinlock, unlock_spinlock, DURE_OWNER_DIED },
 	set_units = { .name = "set, units", set_take_all, set_post_all },
 	set_counted = { .name = "set, count", set_count, set_discount };
 
@@ -380,6 +394,7 @@ static const struct waiter_kind locks = { "lock", NULL, lock_mutex, unlock_mutex
 	locks_file = { "lock", NULL, lock_file, unlock_file },
 	shares_file = { "lock shared", NULL, share_file, unlock_file },
 	locks_bytes = { "lock bytes", NULL, lock_bytes, unlock_file },
+	spins = { "lock", NULL, lock_spinlock, unlock_spinlock },
 	set_takes = { "set, take 1", NULL, set_take_one, set_post_one },
 	set_takes_all = { "set, take several", NULL, set_take_all, set_post_all },
 	set_awaits = { "set, wait for zero", NULL, set_await_zero, nothing_left };
@@ -423,6 +438,7 @@ static const struct pair {
 	{ .holder = &byte_locker, &locks_bytes, &locks_bytes, true },
 	{ .holder = &byte_locker, &locks_file, &shares_file, true },
 }, segment_pairs[] = {
+	{ .holder = &spinlock, &spins, &spins, true },
 	{ .holder = &set_units, &set_takes, &set_takes, true },
 	{ .holder = &set_units, &set_takes, &set_takes_all, true },
 	{ .holder = &set_units, &set_takes_all, &set_takes, true },
@@ -448,6 +464,8 @@ static void expect_all_free(void)
 	T_OK(dure_mutex_unlock(at[CONDITION].seg, at[CONDITION].lock));
 	T_IS(begin_write(0), 0);
 	T_OK(commit_write(0));
+	T_IS(lock_spinlock(0), 0);
+	T_OK(dure_spinlock_unlock(seg, &root->spinlock));
 	uint32_t values[2];
 	T_OK(dure_semset_get_all(seg, (dure_semset *)(void *)root->set, values, 2));
 	assert_true(values[0] == UNITS && values[1] == 0);

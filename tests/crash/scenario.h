@@ -25,6 +25,7 @@ struct root {
 	dure_latch latch;
 	dure_once once;
 	dure_barrier barrier;
+	dure_spinlock spinlock;
 	dure_seqlock seqlock;
 	uint64_t copies[2][SEQ_WORDS];	/* behind the seqlock: its own */
 	_Alignas(8) unsigned char semset[DURE_SEMSET_BYTES(SEMSET_SEMAPHORES, SEMSET_PROCESSES)];

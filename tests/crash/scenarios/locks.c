@@ -118,6 +118,59 @@ static enum verdict judge_abandoned(struct world *w)
 	return r == DURE_OWNER_DIED ? BEFORE : WRONG;
 }
 
+/* -- spinlocks --------------------------------------------------------------------------- */
+
+static void run_spinlock_init(struct world *w)
+{
+	must(dure_spinlock_init(w->seg, &w->root->spinlock), "spinlock_init");
+}
+
+static void run_spin(struct world *w)
+{
+	must(dure_spinlock_lock(w->seg, &w->root->spinlock, DURE_FOREVER), "spinlock_lock");
+}
+
+static void run_spin_unlock(struct world *w)
+{
+	must(dure_spinlock_unlock(w->seg, &w->root->spinlock), "spinlock_unlock");
+}
+
+/* held by this process, and marked as if a holder had died */
+static void prepare_spin_died(struct world *w)
+{
+	run_spin(w);
+	*(volatile uint32_t *)(void *)&w->root->spinlock |= 0x40000000u;
+}
+
+static void run_spin_mark(struct world *w)
+{
+	must(dure_spinlock_mark_consistent(w->seg, &w->root->spinlock), "mark_consistent");
+}
+
+static enum verdict judge_spinning(struct world *w)
+{
+	int r = dure_spinlock_lock(w->seg, &w->root->spinlock, 0);
+
+	if (r < 0)
+		return WRONG;
+	if (r == DURE_OWNER_DIED)
+		run_spin_mark(w);
+	run_spin_unlock(w);
+	return seen(r == DURE_OWNER_DIED);
+}
+
+static enum verdict judge_spun(struct world *w)
+{
+	enum verdict held = judge_spinning(w);
+
+	return held == WRONG ? WRONG : held == AFTER ? BEFORE : AFTER;
+}
+
+static enum verdict judge_spin_held(struct world *w)
+{
+	return judge_spinning(w) == AFTER ? EITHER : WRONG;
+}
+
 static const struct scenario list[] = {
 	{ "lock", "dure_mutex_lock", warm_up, run_lock, judge_lock, 0 },
 	{ "unlock", "dure_mutex_unlock", run_lock, run_unlock, judge_unlocked, 0 },
@@ -131,6 +184,11 @@ static const struct scenario list[] = {
 	{ "mark_in_tx", "dure_mutex_mark_consistent dure_tx_lock dure_tx_commit", prepare_died_for_tx,
 	  run_mark_in_tx, judge_marked_in_tx, 0 },
 	{ "abandon", "dure_mutex_abandon", run_lock, run_abandon, judge_abandoned, 0 },
+	{ "spinlock_init", "dure_spinlock_init", prepare_nothing, run_spinlock_init, nothing_to_see, 0 },
+	{ "spinlock_lock", "dure_spinlock_lock", warm_up, run_spin, judge_spinning, 0 },
+	{ "spinlock_unlock", "dure_spinlock_unlock", run_spin, run_spin_unlock, judge_spun, 0 },
+	{ "spinlock_mark", "dure_spinlock_mark_consistent", prepare_spin_died, run_spin_mark,
+	  judge_spin_held, 0 },
 };
 
 const struct scenarios lock_scenarios = { list, sizeof list / sizeof *list };
