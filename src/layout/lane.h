@@ -111,7 +111,7 @@ struct dl_lane {
 	uint32_t thread;		/* id in its own namespace, for people */
 	uint64_t attached_ns;		/* wall clock, for people */
 	struct cell32 last_waiter;	/* the lane that came last to sleep for this one: a hint */
-	uint32_t reserved3;
+	uint32_t slot_generation;	/* of its process' slot, when it was attached */
 	uint64_t reserved[2];
 
 	/* the log's words */

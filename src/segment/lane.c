@@ -34,6 +34,7 @@
 #include "os/self.h"
 #include "segment/backing.h"
 #include "segment/recover.h"
+#include "segment/token.h"
 #include "segment/wait.h"
 
 static struct durei_lane no_lane;
@@ -144,12 +145,13 @@ static int take_any_id(dure_segment *seg, uint16_t *ret_generation)
 }
 
 /* Step 4: from here on the kernel tells of our death. */
-static void begin_life(struct durei_lane *lane)
+static void begin_life(struct durei_lane *lane, const dure_segment *seg)
 {
 	struct dl_lane *shared = lane->shared;
 
 	shared->thread = durei_thread_id();
 	shared->attached_ns = durei_clock_wall();
+	shared->slot_generation = (uint32_t)durei_token_generation(seg, seg->slot);
 	cell32_store_rel(&shared->life, shared->thread);
 	if (durei_robust_link(&shared->life.raw) < 0)
 		cell32_store_rel(&shared->life, DUREI_LIFE_UNWATCHED);
@@ -312,7 +314,7 @@ static int attach(dure_segment *seg, struct durei_lane **ret)
 	} else {
 		unpark(lane, seg);
 	}
-	begin_life(lane);
+	begin_life(lane, seg);
 	adopt(lane, seg);
 	*ret = lane;
 	return 0;

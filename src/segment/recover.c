@@ -24,6 +24,9 @@
  *          [REC5] who inherits a place looks at all lanes, not only at those below lane_high: a
  *                 thread may have died between its status and lane_high, and once the place
  *                 is taken again its lane looks alive
+ *          [REC6] a place may get a new holder at any moment. Whether the lane's own process lives
+ *                 is told by the generation of the place, too; and who has parked a lane looks
+ *                 again: either he sees the new holder, or the new holder sees the lane [REC5]
  * Death    after step     is left behind                    who mends it
  *          1..7           MENDED, by a dead mender          whoever needs it next: the
  *                                                           election is open again
@@ -42,12 +45,26 @@ static bool life_has_ended(dure_segment *seg, uint16_t id)
 	return cell32_load_acq(&durei_lane_at(seg, id)->life) & DUREI_LIFE_DIED;
 }
 
+/* Its place may have a new holder: then it is of another generation. */
+static bool place_was_taken(dure_segment *seg, uint16_t id, uint64_t status)
+{
+	return (uint32_t)durei_token_generation(seg, durei_status_slot(status)) !=
+	       durei_lane_at(seg, id)->slot_generation;
+}
+
+/* Of a lane that has been alive. [REC6] */
+static bool process_is_dead(dure_segment *seg, uint16_t id, uint64_t status)
+{
+	return place_was_taken(seg, id, status) ||
+	       !durei_token_is_alive(seg, durei_status_slot(status));
+}
+
 /* Of a lane in state OWNED or PARKED. The life word first: it is the quick notice. */
 static bool owner_is_dead(dure_segment *seg, uint16_t id, uint64_t status)
 {
-	if (durei_status_state(status) == DL_LANE_OWNED && life_has_ended(seg, id))
-		return true;
-	return !durei_token_is_alive(seg, durei_status_slot(status));
+	if (durei_status_state(status) == DL_LANE_PARKED)
+		return process_is_dead(seg, id, status);
+	return life_has_ended(seg, id) || !durei_token_is_alive(seg, durei_status_slot(status));
 }
 
 /* Of a lane in state MENDED: is somebody at it? */
@@ -107,17 +124,29 @@ static void release(struct durei_mending *m, uint64_t mended)
 }
 
 /* One lane, elected: status is MENDED by us. */
-static void mend_and_release(dure_segment *seg, uint16_t id, uint64_t mended,
-			     bool process_is_dead)
+static void mend_and_release(dure_segment *seg, uint16_t id, uint64_t mended, bool is_process_dead)
 {
 	struct durei_mending m = {
 		.seg = seg, .lane = durei_lane_at(seg, id), .id = id,
 		.generation = durei_status_generation(mended),
-		.process_is_dead = process_is_dead,
+		.process_is_dead = is_process_dead,
 	};
 
 	mend(&m);
 	release(&m, mended);
+}
+
+/* We have parked it. [REC6] */
+static void look_again(dure_segment *seg, uint16_t id, uint64_t mended)
+{
+	uint64_t status;
+
+	fence_full();
+	status = cell64_load_acq(&seg->lane_status[id]);
+	if (durei_status_state(status) == DL_LANE_PARKED &&
+	    durei_status_slot(status) == durei_status_slot(mended) &&
+	    place_was_taken(seg, id, status) && cell64_cas(&seg->lane_status[id], &status, mended))
+		mend_and_release(seg, id, mended, true);
 }
 
 /*
@@ -132,7 +161,7 @@ static uint64_t mended_by(dure_segment *seg, struct durei_lane *me, uint16_t id,
 
 /* Step 1. 1: elected, *status is what stands there now; 0: alive or free; -EAGAIN. */
 static int elect(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t *status,
-		 bool *ret_process_is_dead)
+		 bool *ret_is_process_dead)
 {
 	unsigned state = durei_status_state(*status);
 	uint64_t mended = mended_by(seg, me, id, *status);
@@ -141,10 +170,9 @@ static int elect(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t
 		return 0;
 	if (state == DL_LANE_MENDED && mender_is_alive(seg, id, *status))
 		return -EAGAIN;
-	*ret_process_is_dead = state == DL_LANE_MENDED && durei_status_recoverer(*status) == id
-				       ? true
-				       : !durei_token_is_alive(seg, durei_status_slot(*status));
-	if (!me && !*ret_process_is_dead)
+	*ret_is_process_dead = (state == DL_LANE_MENDED && durei_status_recoverer(*status) == id) ||
+			       process_is_dead(seg, id, *status);
+	if (!me && !*ret_is_process_dead)
 		return -EAGAIN;
 	if (me)
 		cell64_store_rel(&me->shared->recovering, id);
@@ -158,17 +186,19 @@ static int elect(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t
 static int recover_one(dure_segment *seg, struct durei_lane *me, uint16_t id, uint64_t *ret_next)
 {
 	uint64_t status;
-	bool process_is_dead;
+	bool is_process_dead;
 	int r;
 
 	*ret_next = 0;
 	if (id == 0 || id >= durei_lane_end(seg) || (me && me->id == id))
 		return 0;
 	status = cell64_load_acq(&seg->lane_status[id]);
-	r = elect(seg, me, id, &status, &process_is_dead);
+	r = elect(seg, me, id, &status, &is_process_dead);
 	if (r == 1) {
 		*ret_next = cell64_load_acq(&durei_lane_at(seg, id)->recovering);
-		mend_and_release(seg, id, status, process_is_dead);
+		mend_and_release(seg, id, status, is_process_dead);
+		if (!is_process_dead)
+			look_again(seg, id, status);
 	}
 	if (me)
 		cell64_store_rel(&me->shared->recovering, 0);
@@ -208,6 +238,7 @@ static bool lane_is_there(dure_segment *seg, unsigned id)
 /* Lanes in our slot that are not ours: we hold the slot's lock, so their owner is gone. */
 void durei_recover_slot(dure_segment *seg)
 {
+	fence_full();		/* our generation, before the look at the lanes [REC6] */
 	for (unsigned id = 1; id < seg->super.lane_count; id++) {	/* [REC5] */
 		uint64_t status = cell64_load_acq(&seg->lane_status[id]);
 		unsigned state = durei_status_state(status);

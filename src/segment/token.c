@@ -31,6 +31,7 @@
 #include "os/map.h"
 #include "os/self.h"
 #include "segment/backing.h"
+#include "segment/participant.h"
 
 static uint64_t slot_generation(uint64_t state)
 {
@@ -218,6 +219,12 @@ void durei_token_drop(dure_segment *seg)
 	if (seg->slot_pin)
 		durei_map_remove(seg->slot_pin, seg->slot_pin_bytes);
 	seg->slot_pin = NULL;
+}
+
+uint64_t durei_token_generation(const dure_segment *seg, uint16_t slot)
+{
+	return slot < durei_slot_end(seg) ? slot_generation(cell64_load_acq(&seg->slots[slot].state))
+					  : 0;
 }
 
 bool durei_token_is_alive(dure_segment *seg, uint16_t slot)

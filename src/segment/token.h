@@ -16,6 +16,9 @@ void durei_token_drop(dure_segment *seg);
 /* Writes who we are into our slot, for people. */
 void durei_token_describe(dure_segment *seg);
 
+/* The generation of the process that has the place, or had it last. 0: no such place */
+uint64_t durei_token_generation(const dure_segment *seg, uint16_t slot);
+
 /* Is the process that holds this slot alive? Asks the kernel; true where there is no file. */
 bool durei_token_is_alive(dure_segment *seg, uint16_t slot);
 
