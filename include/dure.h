@@ -22,6 +22,7 @@
 
 #include <dure/barrier.h>
 #include <dure/block.h>
+#include <dure/board.h>
 #include <dure/condition.h>
 #include <dure/coprocess.h>
 #include <dure/error.h>

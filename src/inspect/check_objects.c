@@ -86,6 +86,9 @@ static void check_container(struct durei_check *check, const char *type,
 	else if (strncmp(type, "dure_queue", DL_TYPE_NAME_BYTES) == 0 &&
 		 bytes == sizeof(struct dl_queue_place))
 		durei_check_queue(check, data);
+	else if (strncmp(type, "dure_board", DL_TYPE_NAME_BYTES) == 0 &&
+		 bytes == sizeof(struct dl_board_place))
+		durei_check_board(check, data);
 	else if (strncmp(type, "dure_ordered", DL_TYPE_NAME_BYTES) == 0)
 		durei_check_ordered(check, data, bytes);
 	else if (strncmp(type, "dure_ring", DL_TYPE_NAME_BYTES) == 0 &&

@@ -72,6 +72,7 @@ struct scenarios {
 };
 
 extern const struct scenarios block_scenarios, object_scenarios, transaction_scenarios,
+	board_scenarios,
 	container_scenarios,
 	lock_scenarios,
 	map_scenarios,

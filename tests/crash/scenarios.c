@@ -11,6 +11,7 @@
 
 static const struct scenarios *const rooms[] = {
 	&block_scenarios, &object_scenarios, &transaction_scenarios,
+	&board_scenarios,
 	&container_scenarios,
 	&lock_scenarios,
 	&map_scenarios,
