@@ -41,6 +41,7 @@
 #include <dure/rwlock.h>
 #include <dure/semaphore.h>
 #include <dure/semset.h>
+#include <dure/service.h>
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/ordered.h>

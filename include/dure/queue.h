@@ -45,6 +45,7 @@ enum {
 	DURE_QUEUE_KEEP_EXPIRED = 1,	/* messages that expire become dead letters */
 
 	DURE_PRIORITY_MAX = 32767,
+	DURE_QUEUE_BATCH_MAX = 64,	/* messages that one call sends or receives */
 };
 
 /* all limits: 0 is none. A message counts until it is received or acknowledged. */

@@ -44,6 +44,7 @@ enum dl_message_state {
 	DL_MESSAGE_WAITING = 1,
 	DL_MESSAGE_TAKEN = 2,
 	DL_MESSAGE_DEAD = 3,
+	DL_MESSAGE_ANSWERED = 4,	/* of a service: layout/service.h */
 };
 
 struct dl_links {
@@ -83,8 +84,12 @@ struct dl_queue_numbers {
 	struct cell64 returned;		/* given back by, or in the name of, their holders */
 	struct cell64 expired;
 	struct cell64 last_sender, last_receiver;	/* process ids, for people */
-	struct cell64 reserved[2];
+	struct cell64 answered_count;	/* of a service */
+	struct cell64 reserved;
 };
+
+/* in flags, besides those of the options */
+#define DL_QUEUE_IS_SERVICE UINT32_C(0x80000000)
 
 enum { DL_QUEUE_OPEN = 0, DL_QUEUE_SHUT = 1, DL_QUEUE_DOOMED = 2 };
 
@@ -105,7 +110,7 @@ struct dl_queue {
 	struct dl_shelf waiting;
 	struct dl_shelf dead;
 	struct cell64 taken;
-	uint64_t reserved;
+	struct cell64 answered;		/* of a service */
 	struct cell64 waits_to_send, waits_to_receive;	/* statistics */
 
 	struct cell64 users[];		/* layout/users.h */

@@ -27,13 +27,13 @@
 enum { SPINS = 60 };
 
 /* The thread to watch: the one that has had a message the longest. 0: nobody. */
-static uint32_t first_holder(const dure_queue *queue)
+uint64_t durei_queue_first_holder(const dure_queue *queue)
 {
 	struct durei_lines taken = durei_queue_taken(queue);
 	int r = 0;
 	const struct dl_message *m = durei_lines_from(&taken, (struct durei_line_key){ 0, 0 }, &r);
 
-	return m ? (uint32_t)cell64_load_rlx(&m->holder) : 0;
+	return m ? cell64_load_rlx(&m->holder) : 0;
 }
 
 static bool spin(const struct cell32 *word, uint32_t expected)
@@ -47,28 +47,27 @@ static bool spin(const struct cell32 *word, uint32_t expected)
 }
 
 int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint32_t flags,
-		     int64_t deadline_ns)
+		     uint64_t holder, int64_t deadline_ns)
 {
 	dure_queue *queue = guard->queue;
-	bool for_message = word == &queue->shared->arrivals;
-	uint32_t expected = cell32_load_rlx(word) | DL_NEWS_WAITED | flags, holder;
+	uint32_t expected = cell32_load_rlx(word) | DL_NEWS_WAITED | flags;
+	uint32_t watched = (uint32_t)holder;
 	int r = 0;
 
 	if (guard->was_held || (guard->in_tx && guard->has_changed)) {
 		durei_queue_unlock(guard);
-		return durei_error(EDEADLK, "queue %s: the transaction holds it: nothing will come "
-				   "while it waits", queue->name);
+		return durei_error(EDEADLK, "%s: the transaction holds it: nothing will come while it "
+				   "waits", queue->title);
 	}
-	holder = for_message ? first_holder(queue) : 0;
-	if (dl_lock_lane(holder) == guard->lane->id)
-		holder = 0;
+	if (dl_lock_lane(watched) == guard->lane->id)
+		watched = 0;
 	cell32_store_rel(word, expected);				/* [WAITQ1] */
-	durei_number_add(for_message ? &queue->shared->waits_to_receive
-				     : &queue->shared->waits_to_send, 1);
+	durei_number_add(word == &queue->shared->rooms ? &queue->shared->waits_to_send
+						       : &queue->shared->waits_to_receive, 1);
 	durei_queue_unlock(guard);
 	if (!spin(word, expected))
-		r = durei_wait(guard->lane, word, expected, dl_lock_lane(holder),
-			       dl_lock_generation(holder), deadline_ns);
+		r = durei_wait(guard->lane, word, expected, dl_lock_lane(watched),
+			       dl_lock_generation(watched), deadline_ns);
 	if (r < 0)
 		return r;
 	r = durei_queue_lock(queue, deadline_ns, guard);
@@ -79,7 +78,7 @@ int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint3
 
 /* -- telling ----------------------------------------------------------------------------- */
 
-static uint32_t clear_flags(struct cell32 *word)
+uint32_t durei_queue_take_flags(struct cell32 *word)
 {
 	uint32_t seen = cell32_load_rlx(word);	/* under the lock */
 
@@ -90,12 +89,12 @@ static uint32_t clear_flags(struct cell32 *word)
 
 void durei_queue_tell_receivers(struct durei_queue_guard *guard)
 {
-	guard->arrivals |= clear_flags(&guard->queue->shared->arrivals);
+	guard->arrivals |= durei_queue_take_flags(&guard->queue->shared->arrivals);
 }
 
 void durei_queue_tell_senders(struct durei_queue_guard *guard)
 {
-	guard->rooms |= clear_flags(&guard->queue->shared->rooms);
+	guard->rooms |= durei_queue_take_flags(&guard->queue->shared->rooms);
 }
 
 void durei_queue_pass_on(struct cell32 *word, bool has_more, uint32_t *to_wake)

@@ -81,6 +81,7 @@ extern const struct scenarios block_scenarios, object_scenarios, transaction_sce
 	ring_scenarios,
 	segment_scenarios,
 	semset_scenarios,
+	service_scenarios,
 	shared_lock_scenarios,
 	signal_scenarios;
 

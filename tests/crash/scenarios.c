@@ -20,6 +20,7 @@ static const struct scenarios *const rooms[] = {
 	&ring_scenarios,
 	&segment_scenarios,
 	&semset_scenarios,
+	&service_scenarios,
 	&shared_lock_scenarios,
 	&signal_scenarios,
 };
