@@ -261,6 +261,117 @@ int dure_queue_receive(dure_queue *queue, const struct dure_queue_select *which,
 	return r < 0 ? r : end_receipt(&c, ret);
 }
 
+/* -- several at once --------------------------------------------------------------------- */
+
+struct haul {
+	struct durei_receipt *receipts;
+	const struct dure_queue_piece *pieces;
+	size_t most;
+	int count;
+};
+
+/* May this one come along? The first one is there in any case. */
+static bool comes_along(const struct dl_message *m, const struct durei_receipt *c)
+{
+	return !m->expires_ns && m->bytes <= COPIED_UNDER_LOCK && m->bytes <= c->room;
+}
+
+/* In an open log: m, and those behind it. */
+static int haul_in(struct durei_queue_guard *guard, struct dl_message *m, struct haul *h)
+{
+	dure_queue *queue = guard->queue;
+	int r = 0;
+
+	while (r == 0 && m && (size_t)h->count < h->most) {
+		struct durei_receipt *c = &h->receipts[h->count];
+		c->which = h->receipts[0].which;
+		c->buffer = h->pieces[h->count].data ? h->pieces[h->count].data : c;	/* of 0 bytes */
+		c->room = h->pieces[h->count].bytes;
+		if (h->count && !comes_along(m, c))
+			break;
+		r = describe(queue, m, c);
+		if (r == 0)
+			r = durei_message_drop(guard, m);
+		c->message.deliveries++;
+		h->count += r == 0;
+		m = r == 0 ? durei_select(queue, &c->which, &r) : NULL;
+	}
+	return r;
+}
+
+/* One change; the bytes are copied last. [RECEIVE1] */
+static int deliver_many(struct durei_queue_guard *guard, struct dl_message *m, struct haul *h)
+{
+	struct dl_queue_numbers *n = &guard->queue->shared->numbers;
+	int r = durei_queue_begin(guard);
+
+	if (r < 0)
+		return r;
+	r = haul_in(guard, m, h);
+	if (r == 0) {
+		durei_number_add(&n->received, (uint64_t)h->count);
+		cell64_store_rel(&n->last_receiver, durei_process_of(guard->queue->seg));
+	}
+	for (int i = 0; r == 0 && i < h->count; i++)
+		copy_out(&h->receipts[i]);
+	return durei_queue_end(guard, r);
+}
+
+static int receive_many(dure_queue *queue, struct haul *h, int64_t timeout_ns)
+{
+	int64_t deadline = durei_deadline(timeout_ns);
+	struct durei_queue_guard guard;
+	struct dl_queue *q = queue->shared;
+	struct dl_message *m = NULL;
+	bool slept = false;
+	int r = durei_queue_lock(queue, deadline, &guard);
+
+	if (r < 0)
+		return r;
+	r = wait_for_message(&guard, &h->receipts[0].which, timeout_ns, deadline, &m, &slept);
+	if (r < 0)
+		return r;
+	r = deliver_many(&guard, m, h);
+	if (r == 0) {
+		durei_queue_tell_senders(&guard);
+		if (h->count > 1 && guard.rooms)
+			guard.rooms |= DL_NEWS_PICKY;	/* there is room for several */
+	}
+	if (slept || r < 0)
+		durei_queue_pass_on(&q->arrivals, has_waiting(q), &guard.arrivals);
+	durei_queue_unlock(&guard);
+	return r;
+}
+
+int dure_queue_receive_many(dure_queue *queue, const struct dure_queue_select *which,
+			    const struct dure_queue_piece *pieces, struct dure_message *ret,
+			    size_t count, int64_t timeout_ns)
+{
+	struct durei_receipt receipts[DURE_QUEUE_BATCH_MAX];
+	struct haul h = { .receipts = receipts, .pieces = pieces,
+			  .most = count < DURE_QUEUE_BATCH_MAX ? count : DURE_QUEUE_BATCH_MAX };
+	int r = begin_receipt(queue, which, ret, &receipts[0]);
+
+	for (size_t i = 0; pieces && r == 0 && i < h.most; i++)
+		if (!pieces[i].data && pieces[i].bytes)
+			r = durei_error(EINVAL, "%s: pieces[%zu].data is NULL", queue->title, i);
+	if (r == 0 && (!pieces || !count || receipts[0].which.skip ||
+		       receipts[0].which.flags & DURE_QUEUE_TRUNCATE))
+		r = durei_error(EINVAL, "%s: there is nothing to receive into, select.skip is not 0, or "
+				"it is to be truncated", queue->title);
+	if (r == 0)
+		r = receive_many(queue, &h, timeout_ns);
+	for (int i = 0; r == 0 && ret && i < h.count; i++) {
+		receipts[i].message.ref.offset = 0;
+		ret[i].sz = ret[0].sz;
+		(void)durei_options_write(&ret[i], &receipts[i].message, sizeof receipts[i].message,
+					  sizeof receipts[i].message);
+	}
+	return r < 0 ? r : h.count;
+}
+
+/* -- looking ----------------------------------------------------------------------------- */
+
 int dure_queue_peek(dure_queue *queue, const struct dure_queue_select *which, void *buffer,
 		    size_t buffer_bytes, struct dure_message *ret)
 {

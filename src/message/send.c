@@ -272,3 +272,37 @@ int dure_queue_send(dure_queue *queue, const void *data, size_t bytes,
 
 	return durei_queue_put(queue, &letter, put, timeout_ns);
 }
+
+static int check_pieces(const dure_queue *queue, const struct dure_queue_piece *pieces, size_t count)
+{
+	return pieces && count ? 0 : durei_error(EINVAL, "%s: there is nothing to send", queue->title);
+}
+
+int dure_queue_send_many(dure_queue *queue, const struct dure_queue_piece *pieces, size_t count,
+			 const struct dure_queue_put *put, int64_t timeout_ns)
+{
+	struct dure_queue_put p;
+	struct batch batch;
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(queue->seg, &r);
+
+	if (!lane)
+		return r;
+	batch.messages[0] = NULL;
+	batch.built = batch.sent = batch.logged = 0;
+	r = check_pieces(queue, pieces, count);
+	if (r == 0)
+		r = read_put(queue, put, &p);
+	while (r == 0 && batch.built < count && batch.built < DURE_QUEUE_BATCH_MAX) {
+		const struct dure_queue_piece *piece = &pieces[batch.built];
+		struct durei_letter letter = { .data = piece->data, .bytes = piece->bytes };
+		r = build(queue, lane, &letter, &p, &batch.messages[batch.built]);
+		batch.built += r == 0;
+	}
+	if (r < 0) {
+		cancel(lane, &batch);
+		return r;
+	}
+	r = send_batch(queue, lane, &batch, timeout_ns);
+	return r < 0 ? r : (int)batch.sent;
+}
