@@ -102,7 +102,7 @@ struct dure_queue_put {
 	size_t sz;
 	int64_t type;			/* default 1 */
 	uint32_t priority;
-	uint32_t reserved;
+	uint32_t flags;			/* DURE_QUEUE_SPIN or DURE_QUEUE_SLEEP */
 	int64_t lives_ns;		/* until it expires, by the wall clock; 0: for ever */
 };
 
@@ -150,6 +150,10 @@ enum {
 	/* flags */
 	DURE_QUEUE_TRUNCATE = 1,	/* a small buffer gets the beginning; without: -EMSGSIZE */
 	DURE_QUEUE_DEAD_LETTERS = 2,	/* among the dead letters */
+
+	/* and of a put: how it waits; without, it spins for some microseconds, then sleeps */
+	DURE_QUEUE_SPIN = 4,		/* it never sleeps: the fastest, with a processor of its own */
+	DURE_QUEUE_SLEEP = 8,		/* it sleeps at once: the least work */
 };
 
 struct dure_queue_select {

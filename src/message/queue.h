@@ -36,6 +36,20 @@ int durei_queue_join(dure_segment *segment, const struct durei_queue_kind *kind,
 int durei_queue_remove(dure_segment *segment, const struct durei_queue_kind *kind,
 			const char *name);
 
+/* How a call waits. */
+enum durei_patience {
+	DUREI_SPIN_THEN_SLEEP,
+	DUREI_SPIN,
+	DUREI_SLEEP,
+};
+
+static inline enum durei_patience durei_patience_of(uint32_t flags)
+{
+	return flags & DURE_QUEUE_SPIN ? DUREI_SPIN
+				       : flags & DURE_QUEUE_SLEEP ? DUREI_SLEEP
+								  : DUREI_SPIN_THEN_SLEEP;
+}
+
 /* The queue locked by this thread, for one operation or to the end of the open transaction. */
 struct durei_queue_guard {
 	dure_queue *queue;
@@ -44,6 +58,8 @@ struct durei_queue_guard {
 	bool was_held;			/* by an earlier operation of the same transaction */
 	bool has_changed;		/* so it keeps the lock */
 	bool has_numbers;		/* the open log remembers them already */
+	bool has_spun;			/* in vain: it sleeps now */
+	enum durei_patience patience;
 	uint32_t arrivals, rooms;	/* flags of those to wake when it is unlocked */
 	const struct cell32 *asker;	/* the same for the client of a call */
 	uint32_t asker_flags;
@@ -194,13 +210,11 @@ int durei_calls_sweep(struct durei_queue_guard *guard, bool asks_kernel);
 /* -- wait.c ------------------------------------------------------------------------------ */
 
 /*
- * Unlocks, sleeps on a word of the queue until it may be worth while to look, locks again. After
- * a failure it is unlocked.
+ * Unlocks, spins or sleeps on a word of the queue until it may be worth while to look, locks
+ * again. After a failure it is unlocked. call: whose server's death is of interest, or NULL
  */
 int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint32_t flags,
-		     uint64_t holder, int64_t deadline_ns);
-/* The thread to watch while waiting for a message; 0: nobody. */
-uint64_t durei_queue_first_holder(const dure_queue *queue);
+		     const struct dl_message *call, int64_t deadline_ns);
 /* Takes the flags out of a word that has news. Under the lock. */
 uint32_t durei_queue_take_flags(struct cell32 *word);
 /* One who has slept got something: others may sleep still, and there is more or not. */

@@ -88,6 +88,7 @@ static int wait_for_message(struct durei_queue_guard *guard,
 	bool is_quiet = !queue->notice.has_fd;
 	int r;
 
+	guard->patience = durei_patience_of(which->flags);
 	while ((r = find(guard, which, ret)) <= 0) {
 		if (r == 0 && cell32_load_rlx(&q->state) != DL_QUEUE_OPEN && !may_come_back(queue))
 			r = durei_error(ESHUTDOWN, "%s has been shut, and has nothing more",
@@ -105,8 +106,7 @@ static int wait_for_message(struct durei_queue_guard *guard,
 			durei_queue_unlock(guard);
 			return r;
 		}
-		r = durei_queue_wait(guard, &q->arrivals, flags,
-				     durei_queue_first_holder(queue), deadline_ns);
+		r = durei_queue_wait(guard, &q->arrivals, flags, NULL, deadline_ns);
 		if (r < 0)
 			return r == -ETIMEDOUT ? durei_error_plain(ETIMEDOUT) : r;
 		*ret_slept = true;

@@ -28,6 +28,7 @@ struct batch {
 	unsigned built;
 	unsigned sent;			/* that there was room for */
 	unsigned logged;		/* whose blocks are the log's */
+	uint32_t flags;			/* of put */
 };
 
 /* -- building ---------------------------------------------------------------------------- */
@@ -46,6 +47,8 @@ static int read_put(dure_queue *queue, const struct dure_queue_put *put,
 				   "%d and a life of 0 ns or more, not %lld, %u and %lld",
 				   queue->title, DL_PRIORITY_MAX, (long long)ret->type,
 				   ret->priority, (long long)ret->lives_ns);
+	if (ret->flags & ~(uint32_t)(DURE_QUEUE_SPIN | DURE_QUEUE_SLEEP))
+		return durei_error(EINVAL, "put.flags %#x have unknown bits", ret->flags);
 	return 0;
 }
 
@@ -160,7 +163,7 @@ static int wait_for_room(struct durei_queue_guard *guard, uint64_t bytes, int64_
 			durei_queue_unlock(guard);
 			return r;
 		}
-		r = durei_queue_wait(guard, &q->rooms, 0, 0, deadline_ns);
+		r = durei_queue_wait(guard, &q->rooms, 0, NULL, deadline_ns);
 		if (r < 0)
 			return r == -ETIMEDOUT ? durei_error_plain(ETIMEDOUT) : r;
 		*ret_slept = true;
@@ -213,6 +216,7 @@ static int send(dure_queue *queue, struct batch *batch, int64_t timeout_ns)
 
 	if (r < 0)
 		return r;
+	guard.patience = durei_patience_of(batch->flags);
 	r = wait_for_room(&guard, bytes, timeout_ns, deadline, &slept);
 	if (r < 0)
 		return r;
@@ -257,6 +261,7 @@ int durei_queue_put(dure_queue *queue, struct durei_letter *letter,
 	if (r < 0)
 		return r;
 	batch.built = 1;
+	batch.flags = p.flags;
 	r = send_batch(queue, lane, &batch, timeout_ns);
 	if (r < 0)
 		return r;
@@ -303,6 +308,7 @@ int dure_queue_send_many(dure_queue *queue, const struct dure_queue_piece *piece
 		cancel(lane, &batch);
 		return r;
 	}
+	batch.flags = p.flags;
 	r = send_batch(queue, lane, &batch, timeout_ns);
 	return r < 0 ? r : (int)batch.sent;
 }

@@ -227,8 +227,8 @@ static int wait_for_answer(struct durei_queue_guard *guard, const struct dure_ca
 			durei_queue_unlock(guard);
 			return r;
 		}
-		r = durei_queue_wait(guard, &durei_call_of(*ret)->news, 0,	/* [SERVICE2] */
-				     cell64_load_rlx(&(*ret)->holder), deadline_ns);
+		r = durei_queue_wait(guard, &durei_call_of(*ret)->news, 0, *ret,	/* [SERVICE2] */
+				     deadline_ns);
 		if (r < 0)
 			return r == -ETIMEDOUT ? durei_error_plain(ETIMEDOUT) : r;
 	}

@@ -292,7 +292,7 @@ static void what_nobody_takes_in_time_fails(void **state)
 	T_OK(dure_service_ask(service, "x", 1, &how, 0, &call));
 	T_FAILS(dure_service_await(service, &call, &byte, 1, 20000000000), -ENOTCONN, "no server");
 	T_OK(dure_service_ask(service, "x", 1, &how, 0, &call));
-	t_sleep_ms(3);
+	t_sleep_ms(40);
 	T_IS(dure_service_take(service, NULL, NULL, 0, &request, 0), -EAGAIN);
 	T_IS(dure_service_await(service, &call, &byte, 1, 0), -ENOTCONN);
 	assert_int_equal(info().dropped, 2);
