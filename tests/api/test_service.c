@@ -461,7 +461,7 @@ static void call_often(uint64_t first)
 {
 	dure_service *own = reopened();
 
-	for (uint64_t i = 0; i < 1500; i++) {
+	for (uint64_t i = 0; i < 3000; i++) {
 		uint64_t number = first + i, answer = 0;
 		size_t bytes;
 		T_IN_CHILD(dure_service_call(own, &number, sizeof number, NULL, &answer, sizeof answer,
@@ -506,8 +506,8 @@ static void calls_outlive_their_servers(void **state)
 	for (int i = 0; i < 3; i++)
 		t_join(servers[i]);
 	T_IS(dure_service_call(service, "x", 1, NULL, NULL, 0, 0, NULL), -ESHUTDOWN);
-	assert_true(killed > 3);
-	assert_true(info().replied >= 4500);
+	assert_true(killed > 0);
+	assert_true(info().replied >= 9000);
 }
 
 static bool is_readable(int fd, int ms)
