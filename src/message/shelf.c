@@ -30,7 +30,7 @@ int durei_message_data(const dure_queue *queue, const struct dl_message *m, cons
 	uint64_t offset = durei_offset(seg, m) + sizeof *m, bytes = m->bytes, head;
 	const struct dl_call *call = durei_call_of(m);
 
-	if (queue->is_service && durei_bytes_are_backed(seg, offset, sizeof *call)) {
+	if (queue->is_service) {
 		head = bytes < sizeof *call ? 0 : sizeof *call;
 		offset = call->request ? call->request : offset + head;
 		bytes = call->request ? call->request_bytes : bytes - head;

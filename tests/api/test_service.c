@@ -510,6 +510,107 @@ static void calls_outlive_their_servers(void **state)
 	assert_true(info().replied >= 9000);
 }
 
+/* -- damage ------------------------------------------------------------------------------ */
+
+enum { IMAGE_BYTES = 256 << 10, DAMAGES = 3000 };
+
+static unsigned dice(unsigned sides)
+{
+	static uint64_t state = 88172645463325252u;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (unsigned)(state % sides);
+}
+
+static dure_segment *open_image(void *bytes, uint32_t flags)
+{
+	struct dure_segment_options o = { .sz = sizeof o, .backing = DURE_BACKING_BUFFER,
+					  .buffer = bytes, .size_bytes = IMAGE_BYTES };
+	dure_segment *image = NULL;
+
+	return dure_segment_open(NULL, flags, &o, &image) < 0 ? NULL : image;
+}
+
+/* As a dead process leaves it: requests that wait, one that is taken, one that is answered. */
+static void make_image(void *bytes, void *copy)
+{
+	dure_segment *image = open_image(bytes, DURE_CREATE);
+	struct dure_request request = { .sz = sizeof request };
+	struct dure_call call = { .sz = sizeof call };
+	dure_service *s;
+
+	assert_non_null(image);
+	T_OK(dure_service_open(image, "service", DURE_CREATE, NULL, &s));
+	for (int i = 0; i < 6; i++)
+		T_OK(dure_service_ask(s, "request", 8, NULL, 0, &call));
+	for (int i = 0; i < 2; i++) {
+		T_OK(dure_service_take(s, NULL, NULL, 0, &request, 0));
+		if (i == 0)
+			T_OK(dure_service_reply(s, &request, "reply", 6, 0));
+	}
+	memcpy(copy, bytes, IMAGE_BYTES);
+	dure_service_close(s);
+	T_OK(dure_segment_close(image));
+}
+
+/* What is there of any of it: each call ends. */
+static void do_all(dure_segment *image)
+{
+	struct dure_request request = { .sz = sizeof request };
+	struct dure_call call = { .sz = sizeof call };
+	dure_service *s;
+	char bytes[16];
+
+	(void)dure_segment_check(image, NULL, NULL, NULL);
+	if (dure_service_open(image, "service", DURE_OPEN, NULL, &s) < 0)
+		return;
+	(void)dure_service_ask(s, "again", 6, NULL, 0, &call);
+	for (int i = 0; i < 4; i++) {
+		int r = dure_service_take(s, NULL, bytes, sizeof bytes, &request, 0);
+		if (r < 0)
+			continue;
+		(void)(i % 2 ? dure_service_requeue(s, &request)
+			     : dure_service_reply(s, &request, bytes, 4, 0));
+	}
+	(void)dure_service_await(s, &call, bytes, sizeof bytes, 0);
+	(void)dure_service_forget(s, &call);
+	dure_service_close(s);
+	(void)dure_service_destroy(image, "service");
+}
+
+static void any_bytes_are_an_error_at_worst(void **state)
+{
+	uint64_t *bytes = aligned_alloc(4096, IMAGE_BYTES), *copy = malloc(IMAGE_BYTES);
+	size_t words = IMAGE_BYTES / 8, first = words / 8;
+
+	(void)state;
+	memset(bytes, 0, IMAGE_BYTES);
+	make_image(bytes, copy);
+	for (unsigned i = 0; i < DAMAGES; i++) {
+		memcpy(bytes, copy, IMAGE_BYTES);
+		for (unsigned damage = dice(4) + 1; damage; ) {
+			size_t at = first + dice((unsigned)(words - first));
+			if (!bytes[at])
+				continue;
+			bytes[at] = dice(3) == 0   ? bytes[first + dice((unsigned)(words - first))]
+				    : dice(2) == 0 ? bytes[at] ^ UINT64_C(1) << dice(64)
+						   : dice(3) - 1ull;
+			damage--;
+		}
+		dure_segment *image = open_image(bytes, DURE_OPEN);
+		if (!image)
+			continue;
+		do_all(image);
+		(void)dure_segment_close(image);
+	}
+	free(bytes);
+	free(copy);
+}
+
+/* -- polling ----------------------------------------------------------------------------- */
+
 static bool is_readable(int fd, int ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -568,6 +669,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_sleeping_client_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_dead_ask_for_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(calls_outlive_their_servers, setup, teardown),
+		cmocka_unit_test_setup_teardown(any_bytes_are_an_error_at_worst, setup, teardown),
 		cmocka_unit_test_setup_teardown(descriptors_tell, setup, teardown),
 	};
 
