@@ -20,7 +20,7 @@
 #include "share.h"
 #include "timing.h"
 
-enum { TYPES = 10000, TYPE_STRIDE = 7919 };
+enum { TYPES = 10000, TYPE_STRIDE = 7919, BATCH = 32 };
 
 struct system_v_message {
 	long type;
@@ -89,6 +89,28 @@ static double round_dure(void *state, uint64_t ops)
 				   : dure_queue_receive(end->queue, NULL, message, sizeof message,
 							NULL, DURE_FOREVER),
 			   "queue");
+	return in_millions(ops, start);
+}
+
+/* Up to BATCH at once, as many as there is room for, or are there. */
+static double round_dure_batch(void *state, uint64_t ops)
+{
+	const struct bench_queue_end *end = state;
+	char messages[BATCH][BENCH_QUEUE_BYTES] = { 0 };
+	struct dure_queue_piece pieces[BATCH];
+	double start = bench_now();
+	int r;
+
+	for (unsigned i = 0; i < BATCH; i++)
+		pieces[i] = (struct dure_queue_piece){ messages[i], BENCH_QUEUE_BYTES };
+	for (uint64_t i = 0; i < ops; i += (uint64_t)r) {
+		size_t count = ops - i < BATCH ? ops - i : BATCH;
+		r = end->index == 0 ? dure_queue_send_many(end->queue, pieces, count, NULL,
+							   DURE_FOREVER)
+				    : dure_queue_receive_many(end->queue, NULL, pieces, NULL, count,
+							      DURE_FOREVER);
+		bench_must(r, "queue");
+	}
 	return in_millions(ops, start);
 }
 
@@ -253,6 +275,22 @@ const struct bench_row bench_queue_rows[] = {
 			{ .who = "Boost", .open = bench_boost_queue_open, .join = bench_queue_join,
 			  .round = bench_boost_queue_round, .close = bench_boost_queue_close,
 			  .processes = 2, .is_coupled = 1 },
+		},
+		.goals = { { .text = "", .fixed = 8 } },
+	},
+	{
+		.name = "queue-batch",
+		.what = "the same, up to 32 messages by one call",
+		.unit = "M/s",
+		.flags = BENCH_MORE_IS_BETTER | BENCH_BOTH_CORES,
+		.ops = 200000,
+		.contenders = {
+			{ .who = "dure", .open = open_dure, .join = join_dure,
+			  .round = round_dure_batch, .close = close_dure, .processes = 2,
+			  .is_coupled = 1 },
+			{ .who = "dure, one by one", .open = open_dure, .join = join_dure,
+			  .round = round_dure, .close = close_dure, .processes = 2,
+			  .is_coupled = 1 },
 		},
 		.goals = { { .text = "", .fixed = 8 } },
 	},

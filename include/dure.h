@@ -22,6 +22,7 @@
 
 #include <dure/barrier.h>
 #include <dure/block.h>
+#include <dure/board.h>
 #include <dure/condition.h>
 #include <dure/coprocess.h>
 #include <dure/error.h>
@@ -40,6 +41,7 @@
 #include <dure/rwlock.h>
 #include <dure/semaphore.h>
 #include <dure/semset.h>
+#include <dure/service.h>
 #include <dure/named.h>
 #include <dure/object.h>
 #include <dure/ordered.h>

@@ -25,6 +25,7 @@ enum {
 	DURE_OWNER_DIED = 2,	/* you hold the lock; its last holder died inside */
 	DURE_RESTORED = 3,	/* opened from the last checkpoint, after a reboot */
 	DURE_TRUNCATED = 4,	/* the message was longer than the buffer, which has its beginning */
+	DURE_UNWANTED = 5,	/* nobody waits for it any more: it was dropped */
 };
 
 /* X(errno name, sentence): what each code means here, everywhere. */
@@ -51,6 +52,8 @@ enum {
 	X(EOVERFLOW, "a count would become larger than it can be")                                \
 	X(ERANGE, "there are not so many of what is to be given away")                            \
 	X(ENOTCONN, "the other end is gone, and nobody has taken its place yet")                    \
+	X(EOWNERDEAD, "the server that had the request died; it may have been done in part")        \
+	X(ECONNREFUSED, "the server has refused the request")                                     \
 	X(E2BIG, "the options have fields that this library does not know")                       \
 	X(ENOLCK, "one thread holds more locks, or shares of them, than a lane can record")       \
 	X(EUSERS, "all places for processes or threads are taken")                                \

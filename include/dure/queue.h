@@ -45,6 +45,7 @@ enum {
 	DURE_QUEUE_KEEP_EXPIRED = 1,	/* messages that expire become dead letters */
 
 	DURE_PRIORITY_MAX = 32767,
+	DURE_QUEUE_BATCH_MAX = 64,	/* messages that one call sends or receives */
 };
 
 /* all limits: 0 is none. A message counts until it is received or acknowledged. */
@@ -101,7 +102,7 @@ struct dure_queue_put {
 	size_t sz;
 	int64_t type;			/* default 1 */
 	uint32_t priority;
-	uint32_t reserved;
+	uint32_t flags;			/* DURE_QUEUE_SPIN or DURE_QUEUE_SLEEP */
 	int64_t lives_ns;		/* until it expires, by the wall clock; 0: for ever */
 };
 
@@ -119,6 +120,26 @@ struct dure_queue_put {
 DURE_API int dure_queue_send(dure_queue *queue, const void *data, size_t bytes,
 			     const struct dure_queue_put *put, int64_t timeout_ns);
 
+/* where the bytes of one message come from, or go to */
+struct dure_queue_piece {
+	void *data;
+	size_t bytes;
+};
+
+/*
+ * dure_queue_send_many - send several messages at once
+ *
+ * All with the same put. Waits at most timeout_ns for room for the first of them, and sends it
+ * with those behind it that there is room for as well, DURE_QUEUE_BATCH_MAX at most. One lock, one
+ * change: much faster than one after the other, and nobody sees some of them only.
+ *
+ * Returns  how many of the first were sent, at least 1; else as send. -EMSGSIZE for any of them
+ * Death    all that would have been sent are in the queue, or none.
+ */
+DURE_API int dure_queue_send_many(dure_queue *queue, const struct dure_queue_piece *pieces,
+				  size_t count, const struct dure_queue_put *put,
+				  int64_t timeout_ns);
+
 /* which message; NULL stands for the first of any type */
 enum {
 	DURE_SELECT_ANY = 0,
@@ -129,6 +150,10 @@ enum {
 	/* flags */
 	DURE_QUEUE_TRUNCATE = 1,	/* a small buffer gets the beginning; without: -EMSGSIZE */
 	DURE_QUEUE_DEAD_LETTERS = 2,	/* among the dead letters */
+
+	/* and of a put: how it waits; without, it spins for some microseconds, then sleeps */
+	DURE_QUEUE_SPIN = 4,		/* it never sleeps: the fastest, with a processor of its own */
+	DURE_QUEUE_SLEEP = 8,		/* it sleeps at once: the least work */
 };
 
 struct dure_queue_select {
@@ -164,6 +189,21 @@ struct dure_message {
 DURE_API int dure_queue_receive(dure_queue *queue, const struct dure_queue_select *which,
 				void *buffer, size_t buffer_bytes, struct dure_message *ret,
 				int64_t timeout_ns);
+
+/*
+ * dure_queue_receive_many - receive several messages at once: they are gone from the queue
+ *
+ * The first count that are wanted, or as many as are there; waits at most timeout_ns for the
+ * first. Message i is copied to pieces[i]. It ends before a message that has an expiry time, is
+ * longer than 4096 bytes or than its piece, unless it is the first. ret may be NULL; ret[0].sz
+ * counts for all. No more than DURE_QUEUE_BATCH_MAX.
+ *
+ * Returns  how many were received, at least 1; else as receive
+ * Death    all of them are in the queue, or none.
+ */
+DURE_API int dure_queue_receive_many(dure_queue *queue, const struct dure_queue_select *which,
+				     const struct dure_queue_piece *pieces,
+				     struct dure_message *ret, size_t count, int64_t timeout_ns);
 
 /*
  * dure_queue_take - receive a message that is to be acknowledged

@@ -14,8 +14,8 @@
  * received is received.
  *
  * Common to all functions here: Threads: the one that has opened the end; a stopped one keeps
- * it. Transactions: sending and receiving are no part of them. Signals: not from a handler. Fork: the child's handle answers -ESTALE. A checkpoint or
- * clone that is taken while a ring is in use may have a record in part: let both ends rest.
+ * it. Transactions: sending and receiving are no part of them. Signals: not from a handler. Fork:
+ * the child's handle answers -ESTALE. A checkpoint or clone has each record whole, or not.
  */
 #ifndef DURE_RING_H
 #define DURE_RING_H
@@ -110,6 +110,20 @@ DURE_API int dure_ring_look(dure_ring *ring, const void **ret, size_t *ret_bytes
 /* dure_ring_done - the record that was looked at is received. Returns 0; -EINVAL (none was)
    -EPERM -ESTALE. Death: it is received, or is not */
 DURE_API int dure_ring_done(dure_ring *ring);
+
+/*
+ * dure_ring_fd - a descriptor to poll
+ *
+ * It belongs to the handle, becomes readable when a record may have come (of the receiver's end)
+ * or room may have become free (of the sender's), and when a process that used the segment is
+ * gone. Then receive (or send) with timeout 0 until it answers -EAGAIN, or -ENOTCONN: that makes
+ * the descriptor quiet. Nothing that comes after is missed. It is readable at first. Who has one
+ * is told -ENOTCONN also when the timeout is 0.
+ *
+ * Returns  a descriptor, to poll and not to read; -EOPNOTSUPP (the segment has no file) -EMFILE
+ *          -EPERM -ESTALE
+ */
+DURE_API int dure_ring_fd(dure_ring *ring);
 
 DURE_END
 

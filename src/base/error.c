@@ -33,6 +33,8 @@ const char *dure_strerror(int result)
 		return "restored from the last checkpoint";
 	case DURE_TRUNCATED:
 		return "received, but for what the buffer had no room for";
+	case DURE_UNWANTED:
+		return "dropped: nobody waits for it any more";
 	default:
 		break;
 	}

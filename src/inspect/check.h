@@ -10,6 +10,7 @@
 #include "layout/index.h"
 #include "layout/log.h"
 #include "layout/object.h"
+#include "layout/board.h"
 #include "layout/queue.h"
 #include "layout/ring.h"
 #include "segment/lane.h"
@@ -38,7 +39,10 @@ void durei_check_lanes(struct durei_check *check);
 void durei_check_pages(struct durei_check *check);
 void durei_check_shares(struct durei_check *check, unsigned lane, bool is_free);
 void durei_check_objects(struct durei_check *check);
-void durei_check_queue(struct durei_check *check, const struct dl_queue_place *place);
+void durei_check_board(struct durei_check *check, const struct dl_board_place *place);
+/* flags: DL_QUEUE_IS_SERVICE */
+void durei_check_queue(struct durei_check *check, const struct dl_queue_place *place,
+		       uint32_t flags);
 void durei_check_ring(struct durei_check *check, const struct dl_ring_place *place);
 
 /* A lock whose holder, if it has one, lists it. */

@@ -85,7 +85,13 @@ static void check_container(struct durei_check *check, const char *type,
 		durei_check_string(check, data, bytes);
 	else if (strncmp(type, "dure_queue", DL_TYPE_NAME_BYTES) == 0 &&
 		 bytes == sizeof(struct dl_queue_place))
-		durei_check_queue(check, data);
+		durei_check_queue(check, data, 0);
+	else if (strncmp(type, "dure_service", DL_TYPE_NAME_BYTES) == 0 &&
+		 bytes == sizeof(struct dl_queue_place))
+		durei_check_queue(check, data, DL_QUEUE_IS_SERVICE);
+	else if (strncmp(type, "dure_board", DL_TYPE_NAME_BYTES) == 0 &&
+		 bytes == sizeof(struct dl_board_place))
+		durei_check_board(check, data);
 	else if (strncmp(type, "dure_ordered", DL_TYPE_NAME_BYTES) == 0)
 		durei_check_ordered(check, data, bytes);
 	else if (strncmp(type, "dure_ring", DL_TYPE_NAME_BYTES) == 0 &&

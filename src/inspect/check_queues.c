@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "inspect/check.h"
-#include "layout/queue.h"
+#include "layout/service.h"
 
 enum { DEPTH_MAX = 1024 };
 
@@ -39,6 +39,29 @@ static bool say(struct walk *walk, uint64_t at, const char *what)
 	return false;
 }
 
+static bool is_live(const struct walk *walk, uint64_t offset, uint64_t bytes)
+{
+	struct durei_seen_block block;
+
+	return durei_see_block(walk->check->seg, offset, &block) && block.state == DL_BLOCK_LIVE &&
+	       bytes <= block.bytes;
+}
+
+/* [CALL3] */
+static bool see_call(const struct walk *walk, const struct dl_message *m, unsigned state)
+{
+	const struct dl_call *call = (const struct dl_call *)(const void *)(m + 1);
+	uint64_t reply = m->bytes < sizeof *call ? 0 : cell64_load_acq(&call->reply);
+
+	if (m->bytes < sizeof *call ||
+	    (call->request && !is_live(walk, call->request, call->request_bytes)))
+		return false;
+	if (state != DL_MESSAGE_ANSWERED)
+		return !reply;
+	return reply ? is_live(walk, reply, cell64_load_acq(&call->reply_bytes))
+		     : !cell64_load_acq(&call->reply_bytes);
+}
+
 static const struct dl_message *see_message(struct walk *walk, uint64_t offset, unsigned state)
 {
 	struct durei_seen_block block;
@@ -51,6 +74,10 @@ static const struct dl_message *see_message(struct walk *walk, uint64_t offset, 
 		return NULL;
 	}
 	walk->left--;
+	if (walk->queue->flags & DL_QUEUE_IS_SERVICE && !see_call(walk, m, state)) {
+		(void)say(walk, offset, "a call's request or reply is not there");
+		return NULL;
+	}
 	if (cell32_load_acq(&m->state) != state ||
 	    (state == DL_MESSAGE_TAKEN) != (cell64_load_acq(&m->holder) != 0)) {
 		(void)say(walk, offset, "a message is not where its state says");
@@ -78,7 +105,7 @@ static bool walk_line(struct walk *walk, const struct dl_message *first, unsigne
 			return false;
 		if (cell64_load_acq(&links_of(walk, behind)->prev) != before)
 			return say(walk, next, "a message's neighbours disagree");
-		if (state != DL_MESSAGE_TAKEN &&
+		if (state != DL_MESSAGE_TAKEN && state != DL_MESSAGE_ANSWERED &&
 		    (behind->id <= m->id || behind->priority != first->priority ||
 		     (walk->by_type && behind->type != first->type)))
 			return say(walk, next, "a message is in the wrong line, or place");
@@ -149,27 +176,39 @@ static bool walk_shelf(struct walk *walk, const struct dl_shelf *shelf, unsigned
 	       say(walk, walk->offset, "a message is in one order and not in the other");
 }
 
+/* A line that is no part of a shelf. */
+static bool walk_one_line(struct walk *walk, const struct cell64 *start, unsigned state)
+{
+	uint64_t offset = cell64_load_acq(start);
+	const struct dl_message *first;
+
+	walk->left = walk->check->seg->mapped_bytes / sizeof(struct dl_message);
+	walk->by_type = false;
+	walk->count = walk->bytes = 0;
+	first = offset ? see_message(walk, offset, state) : NULL;
+	return !offset || (first && walk_line(walk, first, state));
+}
+
 /* [QUEUE2] [QUEUE5] */
 static void walk_queue(struct walk *walk)
 {
 	const struct dl_queue *q = walk->queue;
 	const struct dl_queue_numbers *n = &q->numbers;
-	uint64_t waiting, waiting_bytes, dead, dead_bytes;
+	uint64_t waiting, waiting_bytes, dead, dead_bytes, answered;
 
 	if (!walk_shelf(walk, &q->waiting, DL_MESSAGE_WAITING, &waiting, &waiting_bytes) ||
 	    !walk_shelf(walk, &q->dead, DL_MESSAGE_DEAD, &dead, &dead_bytes))
 		return;
-	walk->left = walk->check->seg->mapped_bytes / sizeof(struct dl_message);
-	walk->by_type = false;
-	walk->count = walk->bytes = 0;
-	uint64_t taken = cell64_load_acq(&q->taken);
-	const struct dl_message *first = taken ? see_message(walk, taken, DL_MESSAGE_TAKEN) : NULL;
-	if (taken && (!first || !walk_line(walk, first, DL_MESSAGE_TAKEN)))
+	if (!walk_one_line(walk, &q->answered, DL_MESSAGE_ANSWERED))
+		return;
+	answered = walk->count;
+	if (!walk_one_line(walk, &q->taken, DL_MESSAGE_TAKEN))
 		return;
 	if (walk->count != cell64_load_acq(&n->taken_count) ||
 	    walk->count + waiting != cell64_load_acq(&n->count) ||
 	    walk->bytes + waiting_bytes != cell64_load_acq(&n->bytes) ||
-	    dead != cell64_load_acq(&n->dead_count))
+	    dead != cell64_load_acq(&n->dead_count) ||
+	    answered != cell64_load_acq(&n->answered_count))
 		(void)say(walk, walk->offset, "a queue's numbers are not those of its messages");
 }
 
@@ -179,7 +218,8 @@ static uint64_t changes_of(const struct dl_queue *q)
 
 	return cell64_load_acq(&n->next_id) + cell64_load_acq(&n->received) +
 	       cell64_load_acq(&n->returned) + cell64_load_acq(&n->taken_count) * 3 +
-	       cell64_load_acq(&n->dead_count) * 5 + cell64_load_acq(&n->expired) * 7;
+	       cell64_load_acq(&n->dead_count) * 5 + cell64_load_acq(&n->expired) * 7 +
+	       cell64_load_acq(&n->answered_count) * 11;
 }
 
 static bool is_free(const struct dl_queue *q)
@@ -187,7 +227,8 @@ static bool is_free(const struct dl_queue *q)
 	return !dl_lock_lane(cell32_load_acq(&q->lock.word));
 }
 
-void durei_check_queue(struct durei_check *check, const struct dl_queue_place *place)
+void durei_check_queue(struct durei_check *check, const struct dl_queue_place *place,
+		       uint32_t flags)
 {
 	uint64_t offset = cell64_load_acq(&place->queue), changes;
 	struct walk walk = { .check = check, .offset = offset,
@@ -198,7 +239,8 @@ void durei_check_queue(struct durei_check *check, const struct dl_queue_place *p
 	    !(block.state == DL_BLOCK_LIVE || check->has_open_log) ||
 	    block.bytes < sizeof(struct dl_queue) +
 				  check->seg->super.slot_count * sizeof(struct cell64) ||
-	    walk.queue->magic != DL_QUEUE_MAGIC) {
+	    walk.queue->magic != DL_QUEUE_MAGIC ||
+	    (walk.queue->flags & DL_QUEUE_IS_SERVICE) != flags) {
 		DAMAGED(check, "QUEUE1", offset, "there is no queue at +%#" PRIx64, offset);
 		return;
 	}

@@ -44,6 +44,7 @@ enum dl_message_state {
 	DL_MESSAGE_WAITING = 1,
 	DL_MESSAGE_TAKEN = 2,
 	DL_MESSAGE_DEAD = 3,
+	DL_MESSAGE_ANSWERED = 4,	/* of a service: layout/service.h */
 };
 
 struct dl_links {
@@ -83,22 +84,18 @@ struct dl_queue_numbers {
 	struct cell64 returned;		/* given back by, or in the name of, their holders */
 	struct cell64 expired;
 	struct cell64 last_sender, last_receiver;	/* process ids, for people */
-	struct cell64 reserved[2];
+	struct cell64 answered_count;	/* of a service */
+	struct cell64 reserved;
 };
 
-enum {
-	/* flags of the words that are slept on; above them a number that grows */
-	DL_QUEUE_WAITED = 1,		/* somebody may sleep on the word */
-	DL_QUEUE_PICKY = 2,		/* for some messages only: wake all */
-	DL_QUEUE_FLAGS = 3,
-	DL_QUEUE_STEP = 8,
-};
+/* in flags, besides those of the options */
+#define DL_QUEUE_IS_SERVICE UINT32_C(0x80000000)
 
 enum { DL_QUEUE_OPEN = 0, DL_QUEUE_SHUT = 1, DL_QUEUE_DOOMED = 2 };
 
 struct dl_queue {
 	struct dl_mutex lock;
-	struct cell32 arrivals;		/* receivers sleep here */
+	struct cell32 arrivals;		/* receivers sleep here; layout/news.h */
 	struct cell32 rooms;		/* senders sleep here */
 	struct cell32 state;
 	uint32_t magic;
@@ -113,14 +110,11 @@ struct dl_queue {
 	struct dl_shelf waiting;
 	struct dl_shelf dead;
 	struct cell64 taken;
-	uint64_t reserved;
+	struct cell64 answered;		/* of a service */
 	struct cell64 waits_to_send, waits_to_receive;	/* statistics */
 
-	/* per slot: its generation << 16 | handles of that process; written by that process */
-	struct cell64 users[];
+	struct cell64 users[];		/* layout/users.h */
 };
-
-enum { DL_QUEUE_USER_MASK = 0xffff, DL_QUEUE_USER_SHIFT = 16 };
 
 static_assert(sizeof(struct dl_queue_place) == 16, "no padding");
 static_assert(sizeof(struct dl_shelf) == 16, "no padding");

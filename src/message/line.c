@@ -17,6 +17,7 @@
 #include "message/line.h"
 
 #include "base/hash.h"
+#include "layout/service.h"
 #include "tx/log.h"
 
 enum { PATH_MAX_STEPS = 1024 };		/* of some 3 log2(lines) */
@@ -28,12 +29,22 @@ static int damaged(const struct durei_lines *lines)
 			   (unsigned long long)lines->queue);
 }
 
+/* A message, and with it the head of a call where there is one. */
+static bool is_backed(dure_segment *seg, uint64_t queue, uint64_t offset)
+{
+	const struct dl_queue *q = durei_at(seg, queue);
+	uint64_t bytes = sizeof(struct dl_message);
+
+	return durei_bytes_are_backed(seg, offset, bytes + sizeof(struct dl_call)) ||
+	       (!(q->flags & DL_QUEUE_IS_SERVICE) && durei_bytes_are_backed(seg, offset, bytes));
+}
+
 struct dl_message *durei_message_at(dure_segment *seg, uint64_t queue, uint64_t offset)
 {
 	struct dl_message *m = durei_at(seg, offset);
 
 	if (__builtin_expect(offset % 16 || offset < seg->super.data_offset ||
-			     !durei_bytes_are_backed(seg, offset, sizeof *m), 0))
+			     !is_backed(seg, queue, offset), 0))
 		return NULL;
 	return __builtin_expect(m->queue == queue, 1) ? m : NULL;
 }

@@ -11,10 +11,9 @@
  *          [QUEUEC2] a process is counted in `users` before it uses a queue, while the queue's
  *                    name is locked; and a queue is doomed under the same lock, when nobody
  *                    living is counted. So its block is not freed under anybody
- *          [QUEUEC3] who is counted and dead (slot, generation) does not count
- *          [QUEUEC4] inside a caller's transaction the lock is kept to its end once something has
+ *          [QUEUEC3] inside a caller's transaction the lock is kept to its end once something has
  *                    changed, for the change may yet be undone
- * Death    open: object/object.c; counted without a handle: [QUEUEC3]
+ * Death    open: object/object.c; counted without a handle: [USERS2]
  *          shut: one store
  *          destroy, after step            is left behind                   who mends it
  *          1 doomed                       a queue that nobody can open     destroy again
@@ -23,20 +22,19 @@
  */
 #include "message/queue.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/options.h"
 #include "heap/heap.h"
+#include "layout/users.h"
 #include "lock/mutex.h"
 #include "lock/word.h"
 #include "message/name.h"
+#include "message/users.h"
 #include "os/futex.h"
-#include "segment/participant.h"
-#include "segment/token.h"
 #include "tx/log.h"
-
-#define QUEUE_TYPE dure_type_make("dure_queue", sizeof(struct dl_queue_place), 16)
 
 enum {
 	LOCK_PATIENCE_NS = 100000000,	/* for those inside, who are not what a caller waits for */
@@ -58,8 +56,7 @@ static int64_t lock_timeout(int64_t deadline_ns)
 
 static int not_locked(dure_queue *queue, int64_t deadline_ns, int r)
 {
-	if (queue->has_fd)		/* nothing has been looked at: do so soon */
-		durei_notify_again(&queue->notify, LOCK_PATIENCE_NS / 100);
+	durei_notice_soon(&queue->notice);	/* nothing has been looked at */
 	return r == -ETIMEDOUT && !deadline_ns ? durei_error_plain(EAGAIN) : r;
 }
 
@@ -88,16 +85,18 @@ void durei_queue_unlock(struct durei_queue_guard *guard)
 
 	if (!guard->was_held) {
 		int index = durei_held_find(lane, durei_offset(lane->seg, word));
-		if (guard->in_tx && guard->has_changed)			/* [QUEUEC4] */
+		if (guard->in_tx && guard->has_changed)			/* [QUEUEC3] */
 			durei_tx_keep(lane, index);
 		else
 			durei_word_free(lane, word, index);
 	}
 	if (guard->arrivals)
-		durei_queue_wake(guard->queue, &q->arrivals, guard->arrivals);
+		durei_queue_wake(lane->seg, &q->arrivals, guard->arrivals);
 	if (guard->rooms)
-		durei_queue_wake(guard->queue, &q->rooms, guard->rooms);
-	guard->arrivals = guard->rooms = 0;
+		durei_queue_wake(lane->seg, &q->rooms, guard->rooms);
+	if (guard->asker_flags)
+		durei_queue_wake(lane->seg, guard->asker, guard->asker_flags);
+	guard->arrivals = guard->rooms = guard->asker_flags = 0;
 }
 
 int durei_queue_begin(struct durei_queue_guard *guard)
@@ -105,6 +104,7 @@ int durei_queue_begin(struct durei_queue_guard *guard)
 	int r = guard->in_tx ? 0 : durei_log_begin(guard->lane, true);
 
 	guard->has_changed |= r == 0;
+	guard->has_numbers = false;
 	return r;
 }
 
@@ -128,62 +128,23 @@ struct durei_lines durei_queue_lines(const dure_queue *queue, struct cell64 *roo
 				     .order = order };
 }
 
-/* -- users ------------------------------------------------------------------------------- */
-
-static uint64_t generation_of(dure_segment *seg, unsigned slot)
-{
-	return cell64_load_acq(&seg->slots[slot].state) >> DL_SLOT_GENERATION_SHIFT
-						      << DL_QUEUE_USER_SHIFT;
-}
-
-/* Counts this process once more, or once less. False: too often. */
-static bool count_user(const dure_queue *queue, int change)
-{
-	dure_segment *seg = queue->seg;
-	struct cell64 *user = &queue->shared->users[seg->slot];
-	uint64_t seen, generation, handles;
-
-	if (!seg->has_slot)		/* alone */
-		return true;
-	generation = generation_of(seg, seg->slot);
-	seen = cell64_load_rlx(user);	/* relaxed: the cas decides */
-	do {
-		handles = (seen & ~(uint64_t)DL_QUEUE_USER_MASK) == generation
-				  ? seen & DL_QUEUE_USER_MASK : 0;
-		if (change > 0 ? handles == DL_QUEUE_USER_MASK : handles == 0)
-			return false;
-		handles = change > 0 ? handles + 1 : handles - 1;
-	} while (!cell64_cas(user, &seen, generation | handles));
-	return true;
-}
-
-/* [QUEUEC3] */
-static uint32_t count_users(const dure_queue *queue)
-{
-	dure_segment *seg = queue->seg;
-	unsigned end = seg->has_slot ? durei_slot_end(seg) : 0;
-	uint32_t count = 0;
-
-	for (unsigned slot = 0; slot < end; slot++) {
-		uint64_t user = cell64_load_acq(&queue->shared->users[slot]);
-		count += user & DL_QUEUE_USER_MASK &&
-			 (user & ~(uint64_t)DL_QUEUE_USER_MASK) == generation_of(seg, slot) &&
-			 (slot == seg->slot || durei_token_is_alive(seg, (uint16_t)slot));
-	}
-	return count;
-}
-
 /* -- opening ----------------------------------------------------------------------------- */
 
 static uint64_t queue_bytes(const dure_segment *seg)
 {
-	return sizeof(struct dl_queue) + seg->super.slot_count * sizeof(struct cell64);
+	return sizeof(struct dl_queue) + durei_users_bytes(seg);
 }
+
+/* What the constructor is told. */
+struct plan {
+	const struct durei_queue_kind *kind;
+	struct dure_queue_options options;
+};
 
 /* The queue's constructor. */
 static int format(dure_tx *tx, void *object, uint64_t count, void *context)
 {
-	const struct dure_queue_options *o = context;
+	const struct dure_queue_options *o = &((const struct plan *)context)->options;
 	dure_segment *seg = dure_tx_segment(tx);
 	struct dl_queue_place *place = object;
 	void *block;
@@ -194,7 +155,7 @@ static int format(dure_tx *tx, void *object, uint64_t count, void *context)
 		return r;
 	struct dl_queue *q = memset(block, 0, queue_bytes(seg));
 	q->magic = DL_QUEUE_MAGIC;
-	q->flags = o->flags;
+	q->flags = o->flags | ((const struct plan *)context)->kind->flags;
 	q->deliveries_max = o->deliveries_max;
 	q->messages_max = o->messages_max;
 	q->bytes_max = o->bytes_max;
@@ -203,43 +164,49 @@ static int format(dure_tx *tx, void *object, uint64_t count, void *context)
 	return 0;
 }
 
-static int bind(dure_queue *queue, dure_segment *seg, const struct dl_queue_place *place,
-		const char *name)
+static int bind(dure_queue *queue, dure_segment *seg, const struct durei_queue_kind *kind,
+		const struct dl_queue_place *place, const char *name)
 {
 	uint64_t offset = cell64_load_acq(&place->queue);
 
 	if (offset % 64 || offset < seg->super.data_offset ||
 	    !durei_bytes_are_backed(seg, offset, queue_bytes(seg)) ||
-	    ((struct dl_queue *)durei_at(seg, offset))->magic != DL_QUEUE_MAGIC)
-		return durei_error(EUCLEAN, "segment %s: there is no queue where %s leads to: run dure "
-				   "check", seg->super.name, name);
+	    ((struct dl_queue *)durei_at(seg, offset))->magic != DL_QUEUE_MAGIC ||
+	    (((struct dl_queue *)durei_at(seg, offset))->flags & DL_QUEUE_IS_SERVICE) != kind->flags)
+		return durei_error(EUCLEAN, "segment %s: there is no %s where %s leads to: run dure "
+				   "check", seg->super.name, kind->what, name);
 	queue->seg = seg;
 	queue->offset = offset;
 	queue->shared = durei_at(seg, offset);
-	queue->notify = (struct durei_notify){ -1, -1, -1 };
-	strncpy(queue->name, name, sizeof queue->name - 1);
+	queue->is_service = kind->flags != 0;
+	snprintf(queue->title, sizeof queue->title, "%s %s", kind->what, name);
 	return 0;
 }
 
-static struct durei_name queue_name(dure_segment *seg, const char *name,
-				   struct dure_queue_options *options)
+static struct dure_type type_of(const struct durei_queue_kind *kind)
 {
-	return (struct durei_name){ .seg = seg, .name = name, .what = "queue", .type = QUEUE_TYPE,
-				    .format = format, .options = options };
+	return dure_type_make(kind->type, sizeof(struct dl_queue_place), 16);
+}
+
+static struct durei_name queue_name(dure_segment *seg, const char *name, struct plan *plan)
+{
+	return (struct durei_name){ .seg = seg, .name = name, .what = plan->kind->what,
+				    .type = type_of(plan->kind), .format = format,
+				    .options = plan };
 }
 
 /* While the name is held. */
-static int open_held(dure_queue *queue, dure_segment *seg, const char *name,
-		     const struct dl_queue_place *place)
+static int open_held(dure_queue *queue, dure_segment *seg, const struct durei_queue_kind *kind,
+		     const char *name, const struct dl_queue_place *place)
 {
-	int r = bind(queue, seg, place, name);
+	int r = bind(queue, seg, kind, place, name);
 
 	if (r == 0 && cell32_load_acq(&queue->shared->state) == DL_QUEUE_DOOMED)
-		r = durei_error(EBUSY, "segment %s: queue %s is being destroyed, or whoever did died: "
-				"destroy it again", seg->super.name, name);
-	if (r == 0 && !count_user(queue, 1))				/* [QUEUEC2] */
-		r = durei_error(EUSERS, "queue %s is open %d times in this process", name,
-				DL_QUEUE_USER_MASK);
+		r = durei_error(EBUSY, "segment %s: %s is being destroyed, or whoever did died: "
+				"destroy it again", seg->super.name, queue->title);
+	if (r == 0 && !durei_users_change(seg, queue->shared->users, 1))				/* [QUEUEC2] */
+		r = durei_error(EUSERS, "%s is open %d times in this process", queue->title,
+				DL_USER_MASK);
 	return r;
 }
 
@@ -253,15 +220,15 @@ static int check_options(const struct dure_queue_options *options,
 	return r;
 }
 
-int dure_queue_open(dure_segment *segment, const char *name, uint32_t flags,
-		    const struct dure_queue_options *options, dure_queue **ret)
+int durei_queue_join(dure_segment *segment, const struct durei_queue_kind *kind, const char *name,
+		     uint32_t flags, const struct dure_queue_options *options, dure_queue **ret)
 {
-	struct dure_queue_options o;
-	struct durei_name held = queue_name(segment, name, &o);
+	struct plan plan = { .kind = kind };
+	struct durei_name held = queue_name(segment, name, &plan);
 	dure_queue *queue;
 	void *place;
 	dure_tx *tx;
-	int r = check_options(options, &o), made;
+	int r = check_options(options, &plan.options), made;
 
 	if (r < 0)
 		return r;
@@ -271,7 +238,7 @@ int dure_queue_open(dure_segment *segment, const char *name, uint32_t flags,
 		free(queue);
 		return r;
 	}
-	r = open_held(queue, segment, name, place);
+	r = open_held(queue, segment, kind, name, place);
 	if (r < 0) {
 		(void)dure_tx_abort(tx);
 		free(queue);
@@ -283,14 +250,21 @@ int dure_queue_open(dure_segment *segment, const char *name, uint32_t flags,
 	return made;
 }
 
+static const struct durei_queue_kind plain = { .what = "queue", .type = "dure_queue" };
+
+int dure_queue_open(dure_segment *segment, const char *name, uint32_t flags,
+		    const struct dure_queue_options *options, dure_queue **ret)
+{
+	return durei_queue_join(segment, &plain, name, flags, options, ret);
+}
+
 void dure_queue_close(dure_queue *queue)
 {
 	if (!queue)
 		return;
 	if (durei_handle_check_write(queue->seg) == 0)
-		(void)count_user(queue, -1);
-	if (queue->has_fd)
-		durei_notify_close(&queue->notify);
+		(void)durei_users_change(queue->seg, queue->shared->users, -1);
+	durei_notice_close(&queue->notice);
 	durei_segment_unref(queue->seg);
 	free(queue);
 }
@@ -308,8 +282,8 @@ int dure_queue_shut(dure_queue *queue)
 		cell32_store_rel(&queue->shared->state, DL_QUEUE_SHUT);
 	durei_queue_tell_receivers(&guard);
 	durei_queue_tell_senders(&guard);
-	guard.arrivals |= DL_QUEUE_WAITED | DL_QUEUE_PICKY;	/* all of them */
-	guard.rooms |= DL_QUEUE_WAITED | DL_QUEUE_PICKY;
+	guard.arrivals |= DL_NEWS_WAITED | DL_NEWS_PICKY;	/* all of them */
+	guard.rooms |= DL_NEWS_WAITED | DL_NEWS_PICKY;
 	durei_queue_unlock(&guard);
 	return 0;
 }
@@ -322,6 +296,7 @@ static struct dl_message *any_message(const dure_queue *queue, int *ret_error)
 		durei_queue_lines(queue, &q->waiting.order, DUREI_BY_PRIORITY),
 		durei_queue_lines(queue, &q->dead.order, DUREI_BY_PRIORITY),
 		durei_queue_taken(queue),
+		durei_queue_answered(queue),
 	};
 	struct dl_message *m = NULL;
 
@@ -351,9 +326,11 @@ static int drop_some(dure_queue *queue)
 }
 
 /* Step 1: nobody has it open, and nobody will. */
-static int doom(dure_segment *segment, const char *name, dure_queue *ret)
+static int doom(dure_segment *segment, const struct durei_queue_kind *kind, const char *name,
+		dure_queue *ret)
 {
-	struct durei_name held = queue_name(segment, name, &(struct dure_queue_options){ 0 });
+	struct plan plan = { .kind = kind };
+	struct durei_name held = queue_name(segment, name, &plan);
 	void *place;
 	dure_tx *tx;
 	uint32_t users;
@@ -361,10 +338,10 @@ static int doom(dure_segment *segment, const char *name, dure_queue *ret)
 
 	if (r < 0)
 		return r;
-	r = bind(ret, segment, place, name);
-	if (r == 0 && (users = count_users(ret)))
-		r = durei_error(EBUSY, "queue %s is open in %u processes: dure_queue_shut tells them",
-				name, users);
+	r = bind(ret, segment, kind, place, name);
+	if (r == 0 && (users = durei_users_count(segment, ret->shared->users)))
+		r = durei_error(EBUSY, "%s is open in %u processes: dure_%s_shut tells them",
+				ret->title, users, kind->what);
 	if (r == 0)
 		cell32_store_rel(&ret->shared->state, DL_QUEUE_DOOMED);
 	(void)dure_tx_abort(tx);
@@ -379,17 +356,23 @@ static int free_queue(dure_tx *tx, void *object, uint64_t count, void *context)
 	return dure_tx_free(tx, ((dure_queue *)context)->shared);
 }
 
-int dure_queue_destroy(dure_segment *segment, const char *name)
+int durei_queue_remove(dure_segment *segment, const struct durei_queue_kind *kind,
+			const char *name)
 {
 	dure_queue queue = { 0 };
-	int r = doom(segment, name, &queue);
+	int r = doom(segment, kind, name, &queue);
 
 	if (r < 0)
 		return r;
 	do
 		r = drop_some(&queue);
 	while (r > 0);
-	return r < 0 ? r : dure_object_destroy(segment, name, QUEUE_TYPE, free_queue, &queue);
+	return r < 0 ? r : dure_object_destroy(segment, name, type_of(kind), free_queue, &queue);
+}
+
+int dure_queue_destroy(dure_segment *segment, const char *name)
+{
+	return durei_queue_remove(segment, &plain, name);
 }
 
 /* -- figures ----------------------------------------------------------------------------- */
@@ -421,11 +404,11 @@ int dure_queue_info(dure_queue *queue, struct dure_queue_info *info)
 		.bytes_max = q->bytes_max,
 		.message_bytes_max = q->message_bytes_max,
 		.deliveries_max = q->deliveries_max,
-		.flags = q->flags,
+		.flags = q->flags & ~DL_QUEUE_IS_SERVICE,
 		.last_sender = (uint32_t)cell64_load_acq(&n->last_sender),
 		.last_receiver = (uint32_t)cell64_load_acq(&n->last_receiver),
 		.is_shut = cell32_load_acq(&q->state) != DL_QUEUE_OPEN,
-		.users = count_users(queue),
+		.users = durei_users_count(queue->seg, q->users),
 	};
 	return durei_options_write(info, &filled, sizeof filled, sizeof filled);
 }

@@ -24,7 +24,8 @@ int durei_select_read(const struct dure_queue_select *which, struct dure_queue_s
 		return r;
 	if (ret->select > DURE_SELECT_EXCEPT)
 		return durei_error(EINVAL, "select.select %u is none of DURE_SELECT_", ret->select);
-	if (ret->flags & ~(uint32_t)(DURE_QUEUE_TRUNCATE | DURE_QUEUE_DEAD_LETTERS))
+	if (ret->flags & ~(uint32_t)(DURE_QUEUE_TRUNCATE | DURE_QUEUE_DEAD_LETTERS |
+				     DURE_QUEUE_SPIN | DURE_QUEUE_SLEEP))
 		return durei_error(EINVAL, "select.flags %#x have unknown bits", ret->flags);
 	if (ret->select != DURE_SELECT_ANY && ret->type < 1)
 		return durei_error(EINVAL, "select.type %lld: types are 1 and above",

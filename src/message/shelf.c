@@ -23,6 +23,26 @@
 
 enum { LOOKED_AT_MAX = 64 };	/* taken messages whose holders are asked after, per call */
 
+int durei_message_data(const dure_queue *queue, const struct dl_message *m, const void **ret,
+		       uint64_t *ret_bytes)
+{
+	dure_segment *seg = queue->seg;
+	uint64_t offset = durei_offset(seg, m) + sizeof *m, bytes = m->bytes, head;
+	const struct dl_call *call = durei_call_of(m);
+
+	if (queue->is_service) {
+		head = bytes < sizeof *call ? 0 : sizeof *call;
+		offset = call->request ? call->request : offset + head;
+		bytes = call->request ? call->request_bytes : bytes - head;
+	}
+	if (!durei_bytes_are_backed(seg, offset, bytes))		/* [LINE2] */
+		return durei_error(EUCLEAN, "%s: a message does not lie in the segment: run dure check",
+				   queue->title);
+	*ret = durei_at(seg, offset);
+	*ret_bytes = bytes;
+	return 0;
+}
+
 static uint64_t bytes_of(const struct dl_message *m)
 {
 	return m->bytes;
@@ -54,10 +74,15 @@ static int put_into(struct durei_queue_guard *guard, struct dl_message *m,
 	struct dl_queue *q = guard->queue->shared;
 	struct dl_queue_numbers *n = &q->numbers;
 	struct durei_lines taken = durei_queue_taken(guard->queue);
+	struct durei_lines answered = durei_queue_answered(guard->queue);
 
 	if (state == DL_MESSAGE_DEAD) {
 		durei_number_add(&n->dead_count, 1);
 		return on_shelf(guard, &q->dead, m, durei_lines_insert);
+	}
+	if (state == DL_MESSAGE_ANSWERED) {
+		durei_number_add(&n->answered_count, 1);
+		return durei_lines_insert(&answered, guard->lane, m);
 	}
 	durei_number_add(&n->count, 1);
 	durei_number_add(&n->bytes, bytes_of(m));
@@ -74,11 +99,16 @@ static int take_out(struct durei_queue_guard *guard, struct dl_message *m)
 	struct dl_queue *q = guard->queue->shared;
 	struct dl_queue_numbers *n = &q->numbers;
 	struct durei_lines taken = durei_queue_taken(guard->queue);
+	struct durei_lines answered = durei_queue_answered(guard->queue);
 	uint32_t state = cell32_load_rlx(&m->state);
 
 	if (state == DL_MESSAGE_DEAD) {
 		durei_number_add(&n->dead_count, UINT64_MAX);
 		return on_shelf(guard, &q->dead, m, durei_lines_remove);
+	}
+	if (state == DL_MESSAGE_ANSWERED) {
+		durei_number_add(&n->answered_count, UINT64_MAX);
+		return durei_lines_remove(&answered, guard->lane, m);
 	}
 	durei_number_add(&n->count, UINT64_MAX);
 	durei_number_add(&n->bytes, 0 - bytes_of(m));
@@ -88,6 +118,16 @@ static int take_out(struct durei_queue_guard *guard, struct dl_message *m)
 	}
 	durei_number_add(&n->expiring, m->expires_ns ? UINT64_MAX : 0);
 	return on_shelf(guard, &q->waiting, m, durei_lines_remove);
+}
+
+/* The numbers are remembered once for each log. */
+static int remember_numbers(struct durei_queue_guard *guard)
+{
+	struct dl_queue_numbers *n = &guard->queue->shared->numbers;
+	int r = guard->has_numbers ? 0 : remember(guard, n, sizeof *n);
+
+	guard->has_numbers |= r == 0;
+	return r;
 }
 
 /* -- changes ----------------------------------------------------------------------------- */
@@ -105,7 +145,7 @@ static void note_high_water(struct dl_queue_numbers *n)
 int durei_message_add(struct durei_queue_guard *guard, struct dl_message *m)
 {
 	struct dl_queue_numbers *n = &guard->queue->shared->numbers;
-	int r = remember(guard, n, sizeof *n);
+	int r = remember_numbers(guard);
 
 	if (r < 0)
 		return r;
@@ -119,19 +159,19 @@ int durei_message_add(struct durei_queue_guard *guard, struct dl_message *m)
 
 int durei_message_drop(struct durei_queue_guard *guard, struct dl_message *m)
 {
-	struct dl_queue_numbers *n = &guard->queue->shared->numbers;
-	int r = remember(guard, n, sizeof *n);
+	int r = remember_numbers(guard);
 
 	if (r == 0)
 		r = take_out(guard, m);
+	if (r == 0 && guard->queue->is_service)
+		r = durei_call_free_blocks(guard, m);
 	return r < 0 ? r : durei_log_free(guard->lane, durei_offset(guard->queue->seg, m));
 }
 
 int durei_message_move(struct durei_queue_guard *guard, struct dl_message *m,
 		       enum dl_message_state to, uint64_t holder)
 {
-	struct dl_queue_numbers *n = &guard->queue->shared->numbers;
-	int r = remember(guard, n, sizeof *n);
+	int r = remember_numbers(guard);
 
 	if (r == 0)							/* [SHELF3] */
 		r = remember(guard, &m->holder,
@@ -157,17 +197,27 @@ bool durei_message_is_ours(dure_segment *seg, const struct dl_message *m)
 	       durei_status_slot(status) == seg->slot;
 }
 
-/* Puts one back, or among the dead letters. */
-static int give_back(struct durei_queue_guard *guard, struct dl_message *m)
+/* It has been taken as often as it may be. */
+static bool is_worn(const struct durei_queue_guard *guard, const struct dl_message *m)
+{
+	uint32_t most = guard->queue->is_service ? durei_call_of(m)->attempts_max
+						 : guard->queue->shared->deliveries_max;
+
+	return most && cell32_load_rlx(&m->deliveries) >= most;
+}
+
+int durei_message_give_back(struct durei_queue_guard *guard, struct dl_message *m, bool is_forced)
 {
 	struct dl_queue *q = guard->queue->shared;
-	bool is_worn = q->deliveries_max &&
-		       cell32_load_rlx(&m->deliveries) >= q->deliveries_max;
+	bool ends = !is_forced && is_worn(guard, m);
 	int r = durei_queue_begin(guard);
 
 	if (r < 0)
 		return r;
-	r = durei_message_move(guard, m, is_worn ? DL_MESSAGE_DEAD : DL_MESSAGE_WAITING, 0);
+	if (ends && guard->queue->is_service)
+		r = durei_call_answer(guard, m, 0, 0, EOWNERDEAD);
+	else
+		r = durei_message_move(guard, m, ends ? DL_MESSAGE_DEAD : DL_MESSAGE_WAITING, 0);
 	if (r == 0)
 		durei_number_add(&q->numbers.returned, 1);
 	r = durei_queue_end(guard, r);
@@ -192,7 +242,7 @@ static int ask_kernel(struct durei_queue_guard *guard)
 		return r;
 	if (!durei_holder_is_gone(queue->seg, cell64_load_rlx(&m->holder)))
 		return 0;
-	r = give_back(guard, m);
+	r = durei_message_give_back(guard, m, false);
 	return r < 0 ? r : 1;
 }
 
@@ -205,7 +255,7 @@ int durei_messages_return(struct durei_queue_guard *guard, bool asks_kernel)
 	for (int looks = 0; r == 0 && m && looks < LOOKED_AT_MAX; looks++) {
 		next = durei_lines_next(&taken, m, &r);
 		if (r == 0 && durei_holder_looks_gone(guard->queue->seg, cell64_load_rlx(&m->holder))) {
-			r = give_back(guard, m);
+			r = durei_message_give_back(guard, m, false);
 			count += r == 0;
 		}
 		m = next;
@@ -217,18 +267,31 @@ int durei_messages_return(struct durei_queue_guard *guard, bool asks_kernel)
 
 /* -- expiry ------------------------------------------------------------------------------ */
 
+/* What becomes of it. */
+static int end_of_life(struct durei_queue_guard *guard, struct dl_message *m)
+{
+	if (guard->queue->is_service)
+		return durei_call_is_unwanted(guard->queue, m, false)
+			       ? durei_message_drop(guard, m)
+			       : durei_call_answer(guard, m, 0, 0, ENOTCONN);
+	return guard->queue->shared->flags & DURE_QUEUE_KEEP_EXPIRED
+		       ? durei_message_move(guard, m, DL_MESSAGE_DEAD, 0)
+		       : durei_message_drop(guard, m);
+}
+
 int durei_message_expire(struct durei_queue_guard *guard, struct dl_message *m)
 {
 	struct dl_queue *q = guard->queue->shared;
+	bool is_late = m->expires_ns && durei_clock_wall() >= m->expires_ns;
 	int r;
 
-	if (!m->expires_ns || durei_clock_wall() < m->expires_ns)
+	if (!is_late && !(guard->queue->is_service &&
+			  durei_call_is_unwanted(guard->queue, m, false)))
 		return 0;
 	r = durei_queue_begin(guard);
 	if (r < 0)
 		return r;
-	r = q->flags & DURE_QUEUE_KEEP_EXPIRED ? durei_message_move(guard, m, DL_MESSAGE_DEAD, 0)
-					       : durei_message_drop(guard, m);
+	r = end_of_life(guard, m);
 	if (r == 0)
 		durei_number_add(&q->numbers.expired, 1);
 	r = durei_queue_end(guard, r);

@@ -666,6 +666,96 @@ static void *receive_many(void *context)
 	return context;
 }
 
+static void several_at_once(void **state)
+{
+	struct dure_queue_options o = { .sz = sizeof o, .messages_max = 5 };
+	struct dure_message m[8] = { { .sz = sizeof *m } };
+	char bytes[8][8] = { 0 };
+	struct dure_queue_piece out[8], in[8];
+	struct dure_queue_put expiring = { .sz = sizeof expiring, .lives_ns = 3600000000000 };
+	struct dure_queue_select which = { .sz = sizeof which, .select = DURE_SELECT_TYPE, .type = 2 };
+	dure_tx *tx;
+
+	(void)state;
+	char letters[] = "abcdefgh";
+	for (int i = 0; i < 8; i++) {
+		out[i] = (struct dure_queue_piece){ &letters[i], 1 };
+		in[i] = (struct dure_queue_piece){ bytes[i], sizeof bytes[i] };
+	}
+	reopen(&o);
+	T_IS(dure_queue_receive_many(queue, NULL, in, NULL, 8, 0), -EAGAIN);
+	T_IS(dure_queue_send_many(queue, out, 0, NULL, 0), -EINVAL);
+	T_IS(dure_queue_receive_many(queue, NULL, in, NULL, 0, 0), -EINVAL);
+	T_IS(dure_queue_send_many(queue, out, 8, NULL, 0), 5);
+	T_IS(dure_queue_send_many(queue, out, 8, NULL, 0), -EAGAIN);
+	T_IS(dure_queue_send_many(queue, out, 8, NULL, 1000000), -ETIMEDOUT);
+	in[2].bytes = 0;		/* the third does not fit: it ends before it */
+	T_IS(dure_queue_receive_many(queue, NULL, in, m, 8, 0), 2);
+	assert_int_equal(bytes[0][0], 'a');
+	assert_int_equal(bytes[1][0], 'b');
+	assert_int_equal(m[1].bytes, 1);
+	assert_int_equal(m[1].id, m[0].id + 1);
+	assert_int_equal(m[1].deliveries, 1);
+	in[0].bytes = 0;
+	T_IS(dure_queue_receive_many(queue, NULL, in, NULL, 8, 0), -EMSGSIZE);
+	in[0].data = NULL;
+	in[0].bytes = 1;
+	T_FAILS(dure_queue_receive_many(queue, NULL, in, NULL, 8, 0), -EINVAL, "pieces[0]");
+	in[0] = (struct dure_queue_piece){ bytes[0], 8 };
+	in[2].bytes = 8;
+	T_IS(dure_queue_receive_many(queue, NULL, in, m, 2, 0), 2);
+	assert_int_equal(bytes[1][0], 'd');
+	T_IS(dure_queue_receive_many(queue, NULL, in, m, 8, 0), 1);
+	assert_int_equal(bytes[0][0], 'e');
+
+	/* by type; one that expires comes alone */
+	put("x", 2, 0);
+	put("y", 1, 9);
+	put("z", 2, 5);
+	T_OK(dure_queue_send(queue, "t", 1, &expiring, 0));
+	T_IS(dure_queue_receive_many(queue, &which, in, m, 8, 0), 2);
+	assert_int_equal(bytes[0][0], 'z');
+	assert_int_equal(bytes[1][0], 'x');
+	assert_int_equal(m[1].type, 2);
+	T_IS(dure_queue_receive_many(queue, NULL, in, m, 8, 0), 1);
+	assert_int_equal(bytes[0][0], 'y');
+	T_IS(dure_queue_receive_many(queue, NULL, in, m, 8, 0), 1);
+	assert_int_equal(bytes[0][0], 't');
+
+	/* in a transaction: all or nothing */
+	T_OK(dure_tx_begin(seg, &tx));
+	T_IS(dure_queue_send_many(queue, out, 3, NULL, 0), 3);
+	T_OK(dure_tx_abort(tx));
+	T_IS(dure_queue_receive_many(queue, NULL, in, NULL, 8, 0), -EAGAIN);
+	T_IS(dure_queue_send_many(queue, out, 3, NULL, 0), 3);
+	T_OK(dure_tx_begin(seg, &tx));
+	T_IS(dure_queue_receive_many(queue, NULL, in, NULL, 8, 0), 3);
+	T_OK(dure_tx_abort(tx));
+	T_IS(dure_queue_receive_many(queue, NULL, in, NULL, 8, 0), 3);
+	assert_int_equal(bytes[2][0], 'c');
+}
+
+/* More than fits the log of a lane, and more than one call takes. */
+static void a_whole_batch(void **state)
+{
+	enum { COUNT = DURE_QUEUE_BATCH_MAX + 10 };
+	struct dure_queue_piece pieces[COUNT];
+	static char bytes[COUNT][100];
+
+	(void)state;
+	for (int i = 0; i < COUNT; i++) {
+		memset(bytes[i], i, sizeof bytes[i]);
+		pieces[i] = (struct dure_queue_piece){ bytes[i], sizeof bytes[i] };
+	}
+	T_IS(dure_queue_send_many(queue, pieces, COUNT, NULL, 0), DURE_QUEUE_BATCH_MAX);
+	T_IS(dure_queue_send_many(queue, pieces + DURE_QUEUE_BATCH_MAX, 10, NULL, 0), 10);
+	memset(bytes, 0, sizeof bytes);
+	T_IS(dure_queue_receive_many(queue, NULL, pieces, NULL, COUNT, 0), DURE_QUEUE_BATCH_MAX);
+	T_IS(dure_queue_receive_many(queue, NULL, pieces + DURE_QUEUE_BATCH_MAX, NULL, 10, 0), 10);
+	for (int i = 0; i < COUNT; i++)
+		assert_true(bytes[i][0] == i && bytes[i][99] == i);
+}
+
 static void many_to_many(void **state)
 {
 	struct dure_queue_options o = { .sz = sizeof o, .messages_max = 10 };
@@ -820,6 +910,8 @@ int main(void)
 		TEST(in_transactions),
 		TEST(a_descriptor_to_poll),
 		TEST(agrees_with_a_model),
+		TEST(several_at_once),
+		TEST(a_whole_batch),
 		TEST(many_to_many),
 		TEST(users_that_died_do_not_count),
 		TEST(any_bytes_are_an_error_at_worst),

@@ -168,8 +168,8 @@ static pid_t sender_process(const char *name, const uint32_t *next)
 		dure_segment *mine;
 		dure_ring *ring;
 		T_IN_CHILD(dure_segment_open(name, DURE_OPEN, NULL, &mine) == 0);
-		T_IN_CHILD(dure_ring_open(mine, "ring", DURE_OPEN, NULL, DURE_RING_SENDER,
-					  20000000000, &ring) == 0);
+		T_IN_CHILD(dure_ring_open(mine, "ring", DURE_CREATE | DURE_OPEN, NULL, DURE_RING_SENDER,
+					  20000000000, &ring) >= 0);
 		/* the number of the last record that was sent is known by what is received */
 		for (uint32_t i = __atomic_load_n(next, __ATOMIC_ACQUIRE); ; i++) {
 			fill(data, i);
@@ -225,8 +225,8 @@ static pid_t receiver_process(const char *name, uint32_t *got)
 		dure_ring *ring;
 		size_t bytes;
 		T_IN_CHILD(dure_segment_open(name, DURE_OPEN, NULL, &mine) == 0);
-		T_IN_CHILD(dure_ring_open(mine, "ring", DURE_OPEN, NULL, DURE_RING_RECEIVER,
-					  20000000000, &ring) == 0);
+		T_IN_CHILD(dure_ring_open(mine, "ring", DURE_CREATE | DURE_OPEN, NULL, DURE_RING_RECEIVER,
+					  20000000000, &ring) >= 0);
 		for (;;) {
 			T_IN_CHILD(dure_ring_look(ring, &data, &bytes, DURE_FOREVER) == 0);
 			/* killed between these two: the same one again */
@@ -269,6 +269,160 @@ static void receivers_are_killed(void **state)
 	munmap(got, 4096);
 }
 
+static bool is_readable(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1;
+}
+
+/* Both sides poll and never sleep in the ring; then the sender is killed, which is told, too. */
+static void descriptors_tell(void **state)
+{
+	enum { RECORDS = 3000 };
+	dure_ring *receiver = open_end(DURE_RING_RECEIVER, 1024);
+	const char *name = t_name();
+	unsigned char data[600];
+	pid_t pid = t_fork();
+	size_t bytes;
+	int fd, r;
+
+	(void)state;
+	if (pid == 0) {
+		dure_segment *mine;
+		dure_ring *ring;
+		T_IN_CHILD(dure_segment_open(name, DURE_OPEN, NULL, &mine) == 0);
+		T_IN_CHILD(dure_ring_open(mine, "ring", DURE_OPEN, NULL, DURE_RING_SENDER,
+					  20000000000, &ring) == 0);
+		int own = dure_ring_fd(ring);
+		T_IN_CHILD(own >= 0);
+		for (uint32_t i = 0; i < RECORDS;) {
+			memcpy(data, &i, 4);
+			r = dure_ring_send(ring, data, 100, 0);
+			T_IN_CHILD(r == 0 || (r == -EAGAIN && is_readable(own, 20000)));
+			i += r == 0;
+		}
+		kill(getpid(), SIGKILL);
+	}
+	fd = dure_ring_fd(receiver);
+	T_OK(fd);
+	assert_int_equal(dure_ring_fd(receiver), fd);
+	for (uint32_t i = 0; i < RECORDS;) {
+		r = dure_ring_receive(receiver, data, sizeof data, &bytes, 0);
+		if (r == -EAGAIN) {
+			assert_true(is_readable(fd, 20000));
+			continue;
+		}
+		T_OK(r);
+		assert_memory_equal(data, &i, 4);
+		i++;
+	}
+	while ((r = dure_ring_receive(receiver, data, sizeof data, &bytes, 0)) == -EAGAIN)
+		assert_true(is_readable(fd, 20000));
+	assert_int_equal(r, -ENOTCONN);
+	waitpid(pid, NULL, 0);
+	dure_ring_close(receiver);
+}
+
+/* The records of a copy that was made while they went through are whole, and follow each other. */
+static void clones_have_whole_records(void **state)
+{
+	uint32_t *got = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct dure_segment_options file = { .sz = sizeof file, .backing = DURE_BACKING_FILE };
+	const char *name = t_name();
+	unsigned char data[600];
+	char path[80];
+	size_t bytes;
+	pid_t sender, receiver;
+
+	(void)state;
+	receiver = receiver_process(name, got);
+	sender = sender_process(name, got + 1);
+	snprintf(path, sizeof path, "/dev/shm/%s-clone", name);
+	for (int i = 0; i < 30; i++) {
+		uint32_t first = 0, number, seen = *(volatile uint32_t *)got;
+		dure_segment *copy;
+		dure_ring *ring;
+		int64_t end = t_now_ns() + 20000000000;
+		while (*(volatile uint32_t *)got == seen && t_now_ns() < end)
+			sched_yield();
+		assert_true(*(volatile uint32_t *)got != seen);	/* it goes on */
+		T_OK(dure_segment_clone(seg, path, 20000000000));
+		T_OK(dure_segment_open(path, DURE_OPEN, &file, &copy));
+		T_OK(dure_ring_open(copy, "ring", DURE_OPEN, NULL, DURE_RING_RECEIVER, 20000000000,
+				    &ring));
+		for (uint32_t k = 0; dure_ring_receive(ring, data, sizeof data, &bytes, 0) == 0; k++) {
+			memcpy(&number, data, 4);
+			first = k ? first : number;
+			assert_true(is_record(data, bytes, number) && number == first + k);
+		}
+		dure_ring_close(ring);
+		T_OK(dure_segment_close(copy));
+		unlink(path);
+	}
+	kill(receiver, SIGSTOP);	/* it shall not be told that the sender is gone */
+	t_kill(sender);
+	t_kill(receiver);
+	munmap(got, 4096);
+}
+
+/* Whatever the words of a ring are, each call ends, with an error at worst. */
+static void any_bytes_are_an_error_at_worst(void **state)
+{
+	enum { ROUNDS = 20000, RING_BYTES = 1024, WORDS = (192 + RING_BYTES) / 8 };
+	dure_ring *sender = open_end(DURE_RING_SENDER, RING_BYTES),
+		  *receiver = open_end(DURE_RING_RECEIVER, RING_BYTES);
+	uint64_t dice = 88172645463325252u, copy[WORDS], *words;
+	unsigned char data[600] = { 0 };
+	dure_ref *place;
+	const void *seen;
+	size_t bytes;
+
+	(void)state;
+	T_OK(dure_object_find(seg, "ring", dure_type_make("dure_ring", 16, 16), (void **)&place, NULL));
+	words = dure_ref_get(seg, *place, sizeof copy);
+	assert_non_null(words);
+	for (int i = 0; i < 5; i++)
+		T_OK(dure_ring_send(sender, data, 60, 0));
+	T_OK(dure_ring_receive(receiver, data, sizeof data, &bytes, 0));
+	memcpy(copy, words, sizeof copy);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int damages = 0; damages < 2; damages++) {
+			dice ^= dice << 13;
+			dice ^= dice >> 7;
+			dice ^= dice << 17;
+			unsigned at = 8 + (unsigned)(dice % (WORDS - 8));
+			if (at == 8 || at == 16)	/* who has the ends: that is us */
+				continue;
+			words[at] = dice & 1 << 20 ? dice >> 32 : copy[at] ^ 1ull << (dice >> 40 & 63);
+		}
+		(void)dure_ring_send(sender, data, dice >> 50 & 255, 0);
+		(void)dure_ring_look(receiver, &seen, &bytes, 0);
+		(void)dure_ring_receive(receiver, data, sizeof data, &bytes, 0);
+		(void)dure_segment_check(seg, NULL, NULL, NULL);
+		if (round % 16 == 15) {		/* successors come upon it, too */
+			dure_ring_close(sender);
+			dure_ring_close(receiver);
+			struct dure_ring_options o = { .sz = sizeof o, .bytes = RING_BYTES };
+			int r = dure_ring_open(seg, "ring", DURE_OPEN, &o, DURE_RING_SENDER, 0, &sender);
+			assert_true(r == 0 || r == -EUCLEAN);
+			if (r < 0) {
+				memcpy(words, copy, sizeof copy);
+				words[8] = words[16] = 0;
+				sender = open_end(DURE_RING_SENDER, RING_BYTES);
+			}
+			memcpy(words + 9, copy + 9, 7 * 8);
+			memcpy(words + 17, copy + 17, sizeof copy - 17 * 8);
+			words[16] = 0;
+			receiver = open_end(DURE_RING_RECEIVER, RING_BYTES);
+		}
+	}
+	dure_ring_close(sender);
+	dure_ring_close(receiver);
+	memcpy(words, copy, sizeof copy);
+	words[8] = words[16] = 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +432,9 @@ int main(void)
 		TEST(between_threads),
 		TEST(senders_are_killed),
 		TEST(receivers_are_killed),
+		TEST(descriptors_tell),
+		TEST(clones_have_whole_records),
+		TEST(any_bytes_are_an_error_at_worst),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,7 @@ struct scenarios {
 };
 
 extern const struct scenarios block_scenarios, object_scenarios, transaction_scenarios,
+	board_scenarios,
 	container_scenarios,
 	lock_scenarios,
 	map_scenarios,
@@ -80,6 +81,7 @@ extern const struct scenarios block_scenarios, object_scenarios, transaction_sce
 	ring_scenarios,
 	segment_scenarios,
 	semset_scenarios,
+	service_scenarios,
 	shared_lock_scenarios,
 	signal_scenarios;
 

@@ -11,6 +11,7 @@
 
 static const struct scenarios *const rooms[] = {
 	&block_scenarios, &object_scenarios, &transaction_scenarios,
+	&board_scenarios,
 	&container_scenarios,
 	&lock_scenarios,
 	&map_scenarios,
@@ -19,6 +20,7 @@ static const struct scenarios *const rooms[] = {
 	&ring_scenarios,
 	&segment_scenarios,
 	&semset_scenarios,
+	&service_scenarios,
 	&shared_lock_scenarios,
 	&signal_scenarios,
 };

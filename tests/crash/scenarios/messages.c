@@ -197,6 +197,36 @@ static enum verdict judge_receive_big(struct world *w)
 	return before_or_after(w, "ab", "b");
 }
 
+/* three at once, into a line, before it and behind all */
+static void run_send_many(struct world *w)
+{
+	struct dure_queue_put how = { .sz = sizeof how, .type = 2, .priority = 5 };
+	struct dure_queue_piece pieces[] = { { (char[8]){ "ffffffff" }, 8 },
+					     { (char[8]){ "gggggggg" }, 8 },
+					     { (char[8]){ "hhhhhhhh" }, 8 } };
+
+	must(dure_queue_send_many(w->blocks[0], pieces, 3, &how, 0) == 3 ? 0 : -EINVAL, "send_many");
+}
+
+static enum verdict judge_send_many(struct world *w)
+{
+	return before_or_after(w, "dabce", "dabfghce");
+}
+
+static void run_receive_many(struct world *w)
+{
+	char bytes[3][8];
+	struct dure_queue_piece pieces[] = { { bytes[0], 8 }, { bytes[1], 8 }, { bytes[2], 8 } };
+
+	must(dure_queue_receive_many(w->blocks[0], NULL, pieces, NULL, 3, 0) == 3 ? 0 : -EINVAL,
+	     "receive_many");
+}
+
+static enum verdict judge_receive_many(struct world *w)
+{
+	return before_or_after(w, "dabce", "ce");
+}
+
 /* -- taking and settling ----------------------------------------------------------------- */
 
 static struct dure_message taken;
@@ -428,6 +458,9 @@ static const struct scenario list[] = {
 	  run_receive_from_middle, judge_receive_from_middle, UNCOUNTED },
 	{ "queue_receive_big", "dure_queue_receive", prepare_big, run_receive_big, judge_receive_big,
 	  0 },
+	{ "queue_send_many", "dure_queue_send_many", prepare_queue, run_send_many, judge_send_many, 0 },
+	{ "queue_receive_many", "dure_queue_receive_many", prepare_queue, run_receive_many,
+	  judge_receive_many, 0 },
 	{ "queue_take", "dure_queue_take", prepare_queue, run_take, judge_take, 0 },
 	{ "queue_acknowledge", "dure_queue_acknowledge", prepare_taken, run_acknowledge,
 	  judge_receive_line, 0 },
