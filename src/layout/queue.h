@@ -86,19 +86,11 @@ struct dl_queue_numbers {
 	struct cell64 reserved[2];
 };
 
-enum {
-	/* flags of the words that are slept on; above them a number that grows */
-	DL_QUEUE_WAITED = 1,		/* somebody may sleep on the word */
-	DL_QUEUE_PICKY = 2,		/* for some messages only: wake all */
-	DL_QUEUE_FLAGS = 3,
-	DL_QUEUE_STEP = 8,
-};
-
 enum { DL_QUEUE_OPEN = 0, DL_QUEUE_SHUT = 1, DL_QUEUE_DOOMED = 2 };
 
 struct dl_queue {
 	struct dl_mutex lock;
-	struct cell32 arrivals;		/* receivers sleep here */
+	struct cell32 arrivals;		/* receivers sleep here; layout/news.h */
 	struct cell32 rooms;		/* senders sleep here */
 	struct cell32 state;
 	uint32_t magic;
@@ -116,11 +108,8 @@ struct dl_queue {
 	uint64_t reserved;
 	struct cell64 waits_to_send, waits_to_receive;	/* statistics */
 
-	/* per slot: its generation << 16 | handles of that process; written by that process */
-	struct cell64 users[];
+	struct cell64 users[];		/* layout/users.h */
 };
-
-enum { DL_QUEUE_USER_MASK = 0xffff, DL_QUEUE_USER_SHIFT = 16 };
 
 static_assert(sizeof(struct dl_queue_place) == 16, "no padding");
 static_assert(sizeof(struct dl_shelf) == 16, "no padding");

@@ -11,10 +11,9 @@
  *          [QUEUEC2] a process is counted in `users` before it uses a queue, while the queue's
  *                    name is locked; and a queue is doomed under the same lock, when nobody
  *                    living is counted. So its block is not freed under anybody
- *          [QUEUEC3] who is counted and dead (slot, generation) does not count
- *          [QUEUEC4] inside a caller's transaction the lock is kept to its end once something has
+ *          [QUEUEC3] inside a caller's transaction the lock is kept to its end once something has
  *                    changed, for the change may yet be undone
- * Death    open: object/object.c; counted without a handle: [QUEUEC3]
+ * Death    open: object/object.c; counted without a handle: [USERS2]
  *          shut: one store
  *          destroy, after step            is left behind                   who mends it
  *          1 doomed                       a queue that nobody can open     destroy again
@@ -28,12 +27,12 @@
 
 #include "base/options.h"
 #include "heap/heap.h"
+#include "layout/users.h"
 #include "lock/mutex.h"
 #include "lock/word.h"
 #include "message/name.h"
+#include "message/users.h"
 #include "os/futex.h"
-#include "segment/participant.h"
-#include "segment/token.h"
 #include "tx/log.h"
 
 #define QUEUE_TYPE dure_type_make("dure_queue", sizeof(struct dl_queue_place), 16)
@@ -58,8 +57,7 @@ static int64_t lock_timeout(int64_t deadline_ns)
 
 static int not_locked(dure_queue *queue, int64_t deadline_ns, int r)
 {
-	if (queue->has_fd)		/* nothing has been looked at: do so soon */
-		durei_notify_again(&queue->notify, LOCK_PATIENCE_NS / 100);
+	durei_notice_soon(&queue->notice);	/* nothing has been looked at */
 	return r == -ETIMEDOUT && !deadline_ns ? durei_error_plain(EAGAIN) : r;
 }
 
@@ -88,15 +86,15 @@ void durei_queue_unlock(struct durei_queue_guard *guard)
 
 	if (!guard->was_held) {
 		int index = durei_held_find(lane, durei_offset(lane->seg, word));
-		if (guard->in_tx && guard->has_changed)			/* [QUEUEC4] */
+		if (guard->in_tx && guard->has_changed)			/* [QUEUEC3] */
 			durei_tx_keep(lane, index);
 		else
 			durei_word_free(lane, word, index);
 	}
 	if (guard->arrivals)
-		durei_queue_wake(guard->queue, &q->arrivals, guard->arrivals);
+		durei_queue_wake(lane->seg, &q->arrivals, guard->arrivals);
 	if (guard->rooms)
-		durei_queue_wake(guard->queue, &q->rooms, guard->rooms);
+		durei_queue_wake(lane->seg, &q->rooms, guard->rooms);
 	guard->arrivals = guard->rooms = 0;
 }
 
@@ -128,56 +126,11 @@ struct durei_lines durei_queue_lines(const dure_queue *queue, struct cell64 *roo
 				     .order = order };
 }
 
-/* -- users ------------------------------------------------------------------------------- */
-
-static uint64_t generation_of(dure_segment *seg, unsigned slot)
-{
-	return cell64_load_acq(&seg->slots[slot].state) >> DL_SLOT_GENERATION_SHIFT
-						      << DL_QUEUE_USER_SHIFT;
-}
-
-/* Counts this process once more, or once less. False: too often. */
-static bool count_user(const dure_queue *queue, int change)
-{
-	dure_segment *seg = queue->seg;
-	struct cell64 *user = &queue->shared->users[seg->slot];
-	uint64_t seen, generation, handles;
-
-	if (!seg->has_slot)		/* alone */
-		return true;
-	generation = generation_of(seg, seg->slot);
-	seen = cell64_load_rlx(user);	/* relaxed: the cas decides */
-	do {
-		handles = (seen & ~(uint64_t)DL_QUEUE_USER_MASK) == generation
-				  ? seen & DL_QUEUE_USER_MASK : 0;
-		if (change > 0 ? handles == DL_QUEUE_USER_MASK : handles == 0)
-			return false;
-		handles = change > 0 ? handles + 1 : handles - 1;
-	} while (!cell64_cas(user, &seen, generation | handles));
-	return true;
-}
-
-/* [QUEUEC3] */
-static uint32_t count_users(const dure_queue *queue)
-{
-	dure_segment *seg = queue->seg;
-	unsigned end = seg->has_slot ? durei_slot_end(seg) : 0;
-	uint32_t count = 0;
-
-	for (unsigned slot = 0; slot < end; slot++) {
-		uint64_t user = cell64_load_acq(&queue->shared->users[slot]);
-		count += user & DL_QUEUE_USER_MASK &&
-			 (user & ~(uint64_t)DL_QUEUE_USER_MASK) == generation_of(seg, slot) &&
-			 (slot == seg->slot || durei_token_is_alive(seg, (uint16_t)slot));
-	}
-	return count;
-}
-
 /* -- opening ----------------------------------------------------------------------------- */
 
 static uint64_t queue_bytes(const dure_segment *seg)
 {
-	return sizeof(struct dl_queue) + seg->super.slot_count * sizeof(struct cell64);
+	return sizeof(struct dl_queue) + durei_users_bytes(seg);
 }
 
 /* The queue's constructor. */
@@ -216,7 +169,6 @@ static int bind(dure_queue *queue, dure_segment *seg, const struct dl_queue_plac
 	queue->seg = seg;
 	queue->offset = offset;
 	queue->shared = durei_at(seg, offset);
-	queue->notify = (struct durei_notify){ -1, -1, -1 };
 	strncpy(queue->name, name, sizeof queue->name - 1);
 	return 0;
 }
@@ -237,9 +189,9 @@ static int open_held(dure_queue *queue, dure_segment *seg, const char *name,
 	if (r == 0 && cell32_load_acq(&queue->shared->state) == DL_QUEUE_DOOMED)
 		r = durei_error(EBUSY, "segment %s: queue %s is being destroyed, or whoever did died: "
 				"destroy it again", seg->super.name, name);
-	if (r == 0 && !count_user(queue, 1))				/* [QUEUEC2] */
+	if (r == 0 && !durei_users_change(seg, queue->shared->users, 1))				/* [QUEUEC2] */
 		r = durei_error(EUSERS, "queue %s is open %d times in this process", name,
-				DL_QUEUE_USER_MASK);
+				DL_USER_MASK);
 	return r;
 }
 
@@ -288,9 +240,8 @@ void dure_queue_close(dure_queue *queue)
 	if (!queue)
 		return;
 	if (durei_handle_check_write(queue->seg) == 0)
-		(void)count_user(queue, -1);
-	if (queue->has_fd)
-		durei_notify_close(&queue->notify);
+		(void)durei_users_change(queue->seg, queue->shared->users, -1);
+	durei_notice_close(&queue->notice);
 	durei_segment_unref(queue->seg);
 	free(queue);
 }
@@ -308,8 +259,8 @@ int dure_queue_shut(dure_queue *queue)
 		cell32_store_rel(&queue->shared->state, DL_QUEUE_SHUT);
 	durei_queue_tell_receivers(&guard);
 	durei_queue_tell_senders(&guard);
-	guard.arrivals |= DL_QUEUE_WAITED | DL_QUEUE_PICKY;	/* all of them */
-	guard.rooms |= DL_QUEUE_WAITED | DL_QUEUE_PICKY;
+	guard.arrivals |= DL_NEWS_WAITED | DL_NEWS_PICKY;	/* all of them */
+	guard.rooms |= DL_NEWS_WAITED | DL_NEWS_PICKY;
 	durei_queue_unlock(&guard);
 	return 0;
 }
@@ -362,7 +313,7 @@ static int doom(dure_segment *segment, const char *name, dure_queue *ret)
 	if (r < 0)
 		return r;
 	r = bind(ret, segment, place, name);
-	if (r == 0 && (users = count_users(ret)))
+	if (r == 0 && (users = durei_users_count(segment, ret->shared->users)))
 		r = durei_error(EBUSY, "queue %s is open in %u processes: dure_queue_shut tells them",
 				name, users);
 	if (r == 0)
@@ -425,7 +376,7 @@ int dure_queue_info(dure_queue *queue, struct dure_queue_info *info)
 		.last_sender = (uint32_t)cell64_load_acq(&n->last_sender),
 		.last_receiver = (uint32_t)cell64_load_acq(&n->last_receiver),
 		.is_shut = cell32_load_acq(&q->state) != DL_QUEUE_OPEN,
-		.users = count_users(queue),
+		.users = durei_users_count(queue->seg, q->users),
 	};
 	return durei_options_write(info, &filled, sizeof filled, sizeof filled);
 }

@@ -7,9 +7,10 @@
 
 #include <dure/queue.h>
 
+#include "layout/news.h"
 #include "layout/queue.h"
 #include "message/line.h"
-#include "os/notify.h"
+#include "message/notice.h"
 #include "segment/lane.h"
 
 struct dure_queue {
@@ -17,8 +18,7 @@ struct dure_queue {
 	struct dl_queue *shared;
 	uint64_t offset;		/* of shared */
 	uint64_t look;			/* which of the taken messages is asked after next */
-	bool has_fd;
-	struct durei_notify notify;
+	struct durei_notice notice;
 	char name[DURE_OBJECT_NAME_MAX + 1];
 };
 
@@ -106,7 +106,7 @@ int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint3
 void durei_queue_pass_on(struct cell32 *word, bool has_more, uint32_t *to_wake);
 /* The call ends without waiting: who polls is told when it is worth while. */
 void durei_queue_arm(struct durei_queue_guard *guard, struct cell32 *word);
-/* After unlocking. */
-void durei_queue_wake(dure_queue *queue, const struct cell32 *word, uint32_t flags);
+/* After unlocking: those whom the flags, taken from the word, speak of (layout/news.h). */
+void durei_queue_wake(dure_segment *seg, const struct cell32 *word, uint32_t flags);
 
 #endif

@@ -27,7 +27,6 @@
 #include "heap/heap.h"
 #include "message/holder.h"
 #include "os/futex.h"
-#include "segment/poll.h"
 #include "segment/wait.h"
 #include "tx/log.h"
 
@@ -122,7 +121,7 @@ static int wait_for_room(struct durei_queue_guard *guard, uint64_t bytes, int64_
 {
 	dure_queue *queue = guard->queue;
 	struct dl_queue *q = queue->shared;
-	bool is_quiet = !queue->has_fd;
+	bool is_quiet = !queue->notice.has_fd;
 	int r;
 
 	for (;;) {
@@ -135,7 +134,7 @@ static int wait_for_room(struct durei_queue_guard *guard, uint64_t bytes, int64_
 		if (r > 0)
 			continue;
 		if (r == 0 && timeout_ns == 0 && !is_quiet) {		/* [WAITQ2] */
-			durei_poll_quiet(&queue->notify);
+			durei_notice_quiet(&queue->notice);
 			is_quiet = true;
 			continue;
 		}
@@ -272,8 +271,8 @@ static int wait_for_message(struct durei_queue_guard *guard,
 	struct dl_queue *q = queue->shared;
 	uint32_t flags = which->select == DURE_SELECT_ANY &&
 					 !(which->flags & DURE_QUEUE_DEAD_LETTERS)
-				 ? 0 : DL_QUEUE_PICKY;
-	bool is_quiet = !queue->has_fd;
+				 ? 0 : DL_NEWS_PICKY;
+	bool is_quiet = !queue->notice.has_fd;
 	int r;
 
 	while ((r = find(guard, which, ret)) <= 0) {
@@ -281,7 +280,7 @@ static int wait_for_message(struct durei_queue_guard *guard,
 			r = durei_error(ESHUTDOWN, "queue %s has been shut, and has nothing more",
 					queue->name);
 		if (r == 0 && timeout_ns == 0 && !is_quiet) {		/* [WAITQ2] */
-			durei_poll_quiet(&queue->notify);
+			durei_notice_quiet(&queue->notice);
 			is_quiet = true;
 			continue;
 		}

@@ -22,7 +22,6 @@
 #include "message/queue.h"
 
 #include "os/futex.h"
-#include "segment/poll.h"
 #include "segment/wait.h"
 
 enum { SPINS = 60 };
@@ -52,7 +51,7 @@ int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint3
 {
 	dure_queue *queue = guard->queue;
 	bool for_message = word == &queue->shared->arrivals;
-	uint32_t expected = cell32_load_rlx(word) | DL_QUEUE_WAITED | flags, holder;
+	uint32_t expected = cell32_load_rlx(word) | DL_NEWS_WAITED | flags, holder;
 	int r = 0;
 
 	if (guard->was_held || (guard->in_tx && guard->has_changed)) {
@@ -84,9 +83,9 @@ static uint32_t clear_flags(struct cell32 *word)
 {
 	uint32_t seen = cell32_load_rlx(word);	/* under the lock */
 
-	if (seen & DL_QUEUE_FLAGS)
-		cell32_store_rel(word, (seen & ~(uint32_t)DL_QUEUE_FLAGS) + DL_QUEUE_STEP);
-	return seen & DL_QUEUE_FLAGS;
+	if (seen & DL_NEWS_FLAGS)
+		cell32_store_rel(word, (seen & ~(uint32_t)DL_NEWS_FLAGS) + DL_NEWS_STEP);
+	return seen & DL_NEWS_FLAGS;
 }
 
 void durei_queue_tell_receivers(struct durei_queue_guard *guard)
@@ -101,15 +100,15 @@ void durei_queue_tell_senders(struct durei_queue_guard *guard)
 
 void durei_queue_pass_on(struct cell32 *word, bool has_more, uint32_t *to_wake)
 {
-	cell32_store_rel(word, cell32_load_rlx(word) | DL_QUEUE_WAITED);
+	cell32_store_rel(word, cell32_load_rlx(word) | DL_NEWS_WAITED);
 	if (has_more)
-		*to_wake |= DL_QUEUE_WAITED;
+		*to_wake |= DL_NEWS_WAITED;
 }
 
-void durei_queue_wake(dure_queue *queue, const struct cell32 *word, uint32_t flags)
+void durei_queue_wake(dure_segment *seg, const struct cell32 *word, uint32_t flags)
 {
-	if (flags & DL_QUEUE_WAITED)
-		durei_wake(queue->seg, word, flags & DL_QUEUE_PICKY ? UINT32_MAX >> 1 : 1);
+	if (flags & DL_NEWS_WAITED)
+		durei_wake(seg, word, flags & DL_NEWS_PICKY ? UINT32_MAX >> 1 : 1);
 }
 
 /* -- the descriptor ---------------------------------------------------------------------- */
@@ -118,17 +117,13 @@ int dure_queue_fd(dure_queue *queue)
 {
 	int r = durei_handle_check_write(queue->seg);
 
-	if (r == 0 && !queue->has_fd) {
-		r = durei_poll_open(queue->seg, &queue->notify);
-		queue->has_fd = r == 0;
-	}
-	return r < 0 ? r : queue->notify.epoll;
+	return r < 0 ? r : durei_notice_fd(&queue->notice, queue->seg);
 }
 
 void durei_queue_arm(struct durei_queue_guard *guard, struct cell32 *word)
 {
-	if (!guard->queue->has_fd)
+	if (!guard->queue->notice.has_fd)
 		return;
 	durei_poll_arm(guard->queue->seg, word);
-	cell32_store_rel(word, cell32_load_rlx(word) | DL_QUEUE_WAITED);
+	cell32_store_rel(word, cell32_load_rlx(word) | DL_NEWS_WAITED);
 }
