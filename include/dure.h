@@ -53,6 +53,7 @@
 #include <dure/string.h>
 #include <dure/seqlock.h>
 #include <dure/sysv.h>
+#include <dure/topic.h>
 #include <dure/tx.h>
 #include <dure/vector.h>
 #include <dure/wait.h>

@@ -51,6 +51,7 @@ enum {
 	X(EOVERFLOW, "a count would become larger than it can be")                                \
 	X(ERANGE, "there are not so many of what is to be given away")                            \
 	X(ENOTCONN, "the other end is gone, and nobody has taken its place yet")                    \
+	X(ECONNRESET, "the subscriber was too slow, and gets nothing any more")                   \
 	X(E2BIG, "the options have fields that this library does not know")                       \
 	X(ENOLCK, "one thread holds more locks, or shares of them, than a lane can record")       \
 	X(EUSERS, "all places for processes or threads are taken")                                \

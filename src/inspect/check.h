@@ -12,6 +12,7 @@
 #include "layout/object.h"
 #include "layout/queue.h"
 #include "layout/ring.h"
+#include "layout/topic.h"
 #include "segment/lane.h"
 
 struct durei_check {
@@ -40,6 +41,7 @@ void durei_check_shares(struct durei_check *check, unsigned lane, bool is_free);
 void durei_check_objects(struct durei_check *check);
 void durei_check_queue(struct durei_check *check, const struct dl_queue_place *place);
 void durei_check_ring(struct durei_check *check, const struct dl_ring_place *place);
+void durei_check_topic(struct durei_check *check, const struct dl_topic_place *place);
 
 /* A lock whose holder, if it has one, lists it. */
 void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock);
