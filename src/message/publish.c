@@ -14,6 +14,8 @@
  *          [PUBLISH2] a publication's head is written while its block is still the publisher's,
  *                     and nobody else's: that is proved before
  *          [PUBLISH3] a cell is set before `head` counts it: both in one log, in this order
+ *          [PUBLISH4] what is kept no more is reclaimed before anything is published: so there is
+ *                     a cell for it, whatever the bytes' limit and a death have left
  * Death    borrowing: RESERVED is a byte that dies with its owner
  *          publishing, after step         is left behind              who mends it
  *          1 room made                    retire.c                    retire.c
@@ -259,8 +261,9 @@ static int make_room(struct wish *w)
 	oldest = cell64_load_rlx(&shared->oldest);
 	head = cell64_load_rlx(&shared->head);
 	limit = limit_of(w->t, head);
-	if (to > oldest && (to > limit || is_time(w->t, head, to - oldest)))
-		r = durei_topic_retire(w->t, w->lane, to);
+	if (cell64_load_rlx(&shared->reclaimed) < oldest ||	/* somebody died at it: [PUBLISH4] */
+	    (to > oldest && (to > limit || is_time(w->t, head, to - oldest))))
+		r = durei_topic_retire(w->t, w->lane, max_u64(to, oldest));
 	return r;
 }
 

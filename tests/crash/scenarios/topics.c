@@ -81,9 +81,12 @@ static bool goes_round(dure_topic *topic)
 
 	while (dure_subscriber_receive(s, data, sizeof data, NULL, 0) == 0)
 		;
-	for (int i = 0; good && i < ROUND; i++)
-		good = try_put(topic, (char)i, LETTER) == 0 &&
+	/* once without bytes, which are kept until the cells are full */
+	for (int i = 0; good && i < 2 * ROUND; i++) {
+		data[0] = (char)i;
+		good = try_put(topic, (char)i, i < ROUND ? 0 : LETTER) == 0 &&
 		       dure_subscriber_receive(s, data, sizeof data, NULL, 0) == 0 && data[0] == (char)i;
+	}
 	dure_subscriber_close(s);
 	return good && dure_topic_info(topic, &info) == 0 && info.on_loan == 0 &&
 	       info.on_loan_bytes == 0 && info.bytes <= KEPT_BYTES && info.subscribers == 0;
@@ -192,6 +195,25 @@ static void run_send_and_retire(struct world *w)
 static enum verdict judge_send_and_retire(struct world *w)
 {
 	return before_or_after(w, "abcd", "cd", "cde");
+}
+
+/* as many as wait to be retired together, and one whose bytes are the limit */
+static void prepare_full(struct world *w)
+{
+	prepare_no_topic(w);
+	w->blocks[0] = topic_of(w);
+	for (char letter = 'a'; letter <= 'z'; letter++)
+		must(try_put(w->blocks[0], letter, 1), "send");
+}
+
+static void run_send_all(struct world *w)
+{
+	must(try_put(w->blocks[0], 'A', KEPT_BYTES), "send");
+}
+
+static enum verdict judge_send_all(struct world *w)
+{
+	return before_or_after(w, "abcdefghijklmnopqrstuvwxyz", "", "A");
 }
 
 static void in_thread(void *(*body)(void *), struct world *w)
@@ -353,6 +375,8 @@ static const struct scenario list[] = {
 	  judge_unchanged, 0 },
 	{ "topic_retire", "dure_topic_send", prepare_loaned, run_send_and_retire,
 	  judge_send_and_retire, UNCOUNTED },
+	{ "topic_retire_many", "dure_topic_send", prepare_full, run_send_all, judge_send_all,
+	  UNCOUNTED },
 	{ "topic_retire_left", "dure_topic_send", prepare_left, run_send_and_retire,
 	  judge_send_and_retire, UNCOUNTED },
 	{ "topic_subscribe", "dure_topic_subscribe", prepare_topic, run_subscribe, judge_unchanged, 0 },
