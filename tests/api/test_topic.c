@@ -6,7 +6,6 @@
 
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 static dure_segment *seg;
@@ -964,6 +963,20 @@ static void watch(int epoll, int fd)
 	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event), 0);
 }
 
+/* Waiting takes less than 1 % of the time; a machine that others use is given some tries. */
+static bool is_idle(int epoll)
+{
+	struct epoll_event event;
+
+	for (int tries = 0; tries < 5; tries++) {
+		int64_t start = t_now_ns(), begun = cpu_ns();
+		assert_int_equal(epoll_wait(epoll, &event, 1, 300), 0);
+		if ((cpu_ns() - begun) * 100 < t_now_ns() - start)
+			return true;
+	}
+	return false;
+}
+
 /* A loop on a queue, a topic and a socket: what comes is got, and idling costs nothing. */
 static void a_loop_that_idles(void **state)
 {
@@ -981,12 +994,8 @@ static void a_loop_that_idles(void **state)
 	watch(epoll, sockets[0]);
 	for (int round = 0; round < 3; round++) {
 		int wakes = 0;
-		int64_t start, begun = cpu_ns();
-		/* until it is quiet, then for half a second */
-		for (start = t_now_ns(); t_now_ns() - start < 500000000; wakes++) {
-			int r = epoll_wait(epoll, &event, 1, 500);
-			if (r == 0)
-				break;
+		/* until it is quiet */
+		for (; epoll_wait(epoll, &event, 1, 300) == 1; wakes++) {
 			while (dure_subscriber_receive(s, &number, 8, NULL, 0) == 0)
 				got[0]++;
 			while (dure_queue_receive(queue, NULL, &number, 8, NULL, 0) == 0)
@@ -995,10 +1004,7 @@ static void a_loop_that_idles(void **state)
 				got[2]++;
 		}
 		assert_true(wakes < 50);
-		start = t_now_ns();
-		begun = cpu_ns();
-		assert_int_equal(epoll_wait(epoll, &event, 1, 500), 0);
-		assert_true((cpu_ns() - begun) * 100 < t_now_ns() - start);	/* less than 1 % */
+		assert_true(is_idle(epoll));
 		assert_int_equal(got[0], round);
 		assert_int_equal(got[1], round);
 		assert_int_equal(got[2], round);
