@@ -36,6 +36,7 @@
 enum {
 	SPARE_BYTES = 65536,		/* kept beyond the limit, so as to free many at once */
 	SPARE_SHARE = 4,		/* or this part of what is kept, if that is more */
+	SPINS = 300,
 };
 #define NOT_PUBLISHED UINT64_MAX
 
@@ -204,12 +205,35 @@ static int plan(const struct wish *w, bool asks_kernel, uint64_t *ret_to, uint32
 	return gate < *ret_to;
 }
 
-/* Sleeps unlocked until the one who blocks may have gone on. */
-static int wait_for(struct wish *w, uint32_t row, uint32_t seen)
+static void lock_again(struct wish *w, int *r)
+{
+	int locked;
+
+	w->has_lock = durei_topic_lock(w->t, DUREI_NEVER, &locked);
+	if (!w->has_lock)
+		*r = locked;
+}
+
+/* Looks, unlocked, whether the one who blocks goes on soon: then nobody has to wake anybody. */
+static int spin_for(struct wish *w, uint32_t row)
+{
+	const struct cell64 *next = &w->t->rows[row].next;
+	uint64_t seen = cell64_load_acq(next);
+	int r = 0;
+
+	durei_topic_unlock(w->t, w->lane);
+	for (int i = 0; i < SPINS && cell64_load_acq(next) == seen; i++)
+		cell_relax();
+	lock_again(w, &r);
+	return r;
+}
+
+/* Sleeps, unlocked, until the one who blocks may have gone on. */
+static int sleep_for(struct wish *w, uint32_t row, uint32_t seen)
 {
 	struct dl_topic *shared = w->t->shared;
 	uint32_t holder = (uint32_t)cell64_load_acq(&w->t->rows[row].holder);
-	int r, locked;
+	int r;
 
 	if (dl_lock_lane(holder) == w->lane->id)
 		return durei_error(EDEADLK, "topic %s: this thread's own subscriber blocks it: nothing "
@@ -218,31 +242,33 @@ static int wait_for(struct wish *w, uint32_t row, uint32_t seen)
 	durei_topic_unlock(w->t, w->lane);
 	r = durei_wait(w->lane, &shared->rooms, seen, dl_lock_lane(holder),
 		       dl_lock_generation(holder), w->deadline_ns);
-	w->has_lock = durei_topic_lock(w->t, DUREI_NEVER, &locked);
-	return !w->has_lock ? locked : r < 0 ? r : 0;
+	r = r < 0 ? r : 0;
+	lock_again(w, &r);
+	return r;
 }
 
 /* Until nobody blocks. 0, and *ret_to; or an error */
 static int wait_for_room(struct wish *w, uint64_t *ret_to)
 {
-	struct dl_topic *shared = w->t->shared;
+	enum { SPIN, FLAG, SLEEP } next = w->timeout_ns ? SPIN : FLAG;
 	uint32_t row = 0, seen = 0;
-	bool is_flagged = false;
 	int r;
 
-	while ((r = plan(w, is_flagged, ret_to, &row)) > 0) {
-		if (cell32_load_rlx(&shared->state) != DL_TOPIC_OPEN)
+	while ((r = plan(w, next == SLEEP, ret_to, &row)) > 0) {
+		if (cell32_load_rlx(&w->t->shared->state) != DL_TOPIC_OPEN)
 			return 0;
-		if (is_flagged) {
-			r = w->timeout_ns ? wait_for(w, row, seen) : -EAGAIN;
-			if (r < 0)
-				break;
-		} else if (w->timeout_ns) {	/* [WAKE1]: and look again */
-			seen = durei_topic_expect(&shared->rooms);
-		} else {
-			durei_topic_arm(w->t, &shared->rooms);
-		}
-		is_flagged = !is_flagged;
+		r = 0;
+		if (next == SPIN)
+			r = spin_for(w, row);
+		else if (next == SLEEP)
+			r = w->timeout_ns ? sleep_for(w, row, seen) : -EAGAIN;
+		else if (w->timeout_ns)		/* [WAKE1]: and look again */
+			seen = durei_topic_expect(&w->t->shared->rooms);
+		else
+			durei_topic_arm(w->t, &w->t->shared->rooms);
+		if (r < 0)
+			break;
+		next = next == SPIN ? FLAG : next == FLAG ? SLEEP : SPIN;
 	}
 	return r;
 }
