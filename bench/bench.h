@@ -81,6 +81,7 @@ extern const struct bench_row bench_vector_rows[];
 extern const struct bench_row bench_ordered_rows[];
 extern const struct bench_row bench_queue_rows[];
 extern const struct bench_row bench_ring_rows[];
+extern const struct bench_row bench_topic_rows[];
 extern const struct bench_row bench_segment_rows[];
 extern const struct bench_row bench_recovery_rows[];
 extern const struct bench_row bench_growth_rows[];

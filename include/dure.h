@@ -57,6 +57,7 @@
 #include <dure/seqlock.h>
 #include <dure/spinlock.h>
 #include <dure/sysv.h>
+#include <dure/topic.h>
 #include <dure/tx.h>
 #include <dure/vector.h>
 #include <dure/wait.h>

@@ -99,8 +99,37 @@ static int add_thread(const struct dure_thread_info *t, void *context)
 				   "attached_ns", number(t->attached_ns)));
 }
 
+static int add_subscriber(const struct dure_subscriber_info *s, void *context)
+{
+	static const char *const policies[] = { "drop", "latest", "block", "evict" };
+
+	return json_array_append_new(
+		context, json_pack("{s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:i}", "process",
+				   (int)s->process, "alive", (int)s->is_alive, "policy",
+				   policies[s->policy & 3], "next", number(s->next), "lag",
+				   number(s->lag), "taken", number(s->taken), "lost",
+				   number(s->lost), "loans", (int)s->loans));
+}
+
+/* NULL: it cannot be read. */
+static json_t *topic_of(dure_segment *seg, const char *name)
+{
+	struct dure_topic_info i = { .sz = sizeof i };
+	json_t *subscribers = json_array();
+
+	if (dure_topic_look(seg, name, &i, add_subscriber, subscribers) != 0) {
+		json_decref(subscribers);
+		return NULL;
+	}
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "name", text_value(name),
+			 "published", number(i.published), "messages", number(i.messages), "bytes",
+			 number(i.bytes), "on_loan", number(i.on_loan), "on_loan_bytes",
+			 number(i.on_loan_bytes), "shut", (int)i.is_shut, "subscribers", subscribers);
+}
+
 struct objects {
-	json_t *list;
+	dure_segment *seg;
+	json_t *list, *topics;
 	uint64_t max, seen;
 };
 
@@ -111,6 +140,11 @@ static int add_object(const struct dure_object_info *o, void *context)
 
 	if (objects->max && objects->seen++ >= objects->max)
 		return 0;
+	if (o->kind == 1 && strcmp(o->type_name, "dure_topic") == 0) {
+		json_t *topic = topic_of(objects->seg, o->name);
+		if (topic)
+			json_array_append_new(objects->topics, topic);
+	}
 	return json_array_append_new(
 		objects->list,
 		json_pack("{s:o, s:s, s:o, s:I, s:I, s:I, s:I, s:i}", "name", text_value(o->name),
@@ -150,7 +184,8 @@ static json_t *gather_heap(dure_segment *seg)
 
 static json_t *gather(dure_segment *seg, uint64_t max_objects)
 {
-	struct objects objects = { .list = json_array(), .max = max_objects };
+	struct objects objects = { .seg = seg, .list = json_array(), .topics = json_array(),
+				   .max = max_objects };
 	json_t *participants = json_array(), *threads = json_array();
 	uint64_t count = 0;
 
@@ -158,9 +193,10 @@ static json_t *gather(dure_segment *seg, uint64_t max_objects)
 	dure_thread_list(seg, add_thread, threads);
 	dure_object_list(seg, add_object, &objects);
 	dure_object_count(seg, &count);
-	return json_pack("{s:o, s:o, s:o, s:I, s:o, s:o}", "segment", gather_segment(seg),
+	return json_pack("{s:o, s:o, s:o, s:I, s:o, s:o, s:o}", "segment", gather_segment(seg),
 			 "participants", participants, "threads", threads, "object_count",
-			 number(count), "objects", objects.list, "heap", gather_heap(seg));
+			 number(count), "objects", objects.list, "topics", objects.topics, "heap",
+			 gather_heap(seg));
 }
 
 /* -- drawing ----------------------------------------------------------------------------- */
@@ -338,6 +374,52 @@ static void draw_objects(const json_t *list, uint64_t count)
 		       count - json_array_size(list));
 }
 
+static const struct column subscriber_columns[] = {
+	{ "PID", "", 7, COLUMN_NUMBER, true },	  { "STATE", "", 6, COLUMN_TEXT, true },
+	{ "POLICY", "", 6, COLUMN_TEXT, true },	  { "LAG", "", 8, COLUMN_NUMBER, true },
+	{ "TAKEN", "", 8, COLUMN_NUMBER, true },  { "LOST", "", 8, COLUMN_NUMBER, true },
+	{ "LOANS", "", 5, COLUMN_NUMBER, true },
+};
+
+static void draw_subscribers(const json_t *list)
+{
+	struct table_options options = { 0 };
+	struct table t;
+	size_t i;
+	json_t *s;
+
+	if (!json_array_size(list) || !table_begin(&t, "subscribers", subscriber_columns, 7, &options))
+		return;
+	json_array_foreach(list, i, s) {
+		struct libscols_line *line = table_row(&t);
+		table_number(&t, line, 0, get(s, "process"));
+		table_text(&t, line, 1, json_is_true(json_object_get(s, "alive")) ? "alive" : "dead");
+		table_text(&t, line, 2, get_text(s, "policy"));
+		table_number(&t, line, 3, get(s, "lag"));
+		table_number(&t, line, 4, get(s, "taken"));
+		table_number(&t, line, 5, get(s, "lost"));
+		table_number(&t, line, 6, get(s, "loans"));
+	}
+	table_end(&t);
+}
+
+static void draw_topics(const json_t *list)
+{
+	char name[300], bytes[16];
+	size_t i;
+	json_t *topic;
+
+	json_array_foreach(list, i, topic) {
+		snprintf(name, sizeof name, "Topic %s", get_text(topic, "name"));
+		heading(harmless(name, (char[300]){ 0 }, sizeof name));
+		printf("%" PRIu64 " published, %" PRIu64 " kept with %s, %" PRIu64 " on loan besides%s\n",
+		       get(topic, "published"), get(topic, "messages"),
+		       human_bytes(get(topic, "bytes"), bytes, sizeof bytes), get(topic, "on_loan"),
+		       json_is_true(json_object_get(topic, "shut")) ? ", shut" : "");
+		draw_subscribers(json_object_get(topic, "subscribers"));
+	}
+}
+
 static const struct column class_columns[] = {
 	{ "BLOCK", "", 8, COLUMN_BYTES, true },	  { "PAGES", "", 8, COLUMN_NUMBER, true },
 	{ "LIVE", "", 8, COLUMN_NUMBER, true },	  { "RESERVED", "", 8, COLUMN_NUMBER, true },
@@ -393,6 +475,7 @@ static void draw(const json_t *all, bool with_classes)
 	draw_participants(json_object_get(all, "participants"));
 	draw_threads(json_object_get(all, "threads"));
 	draw_objects(json_object_get(all, "objects"), get(all, "object_count"));
+	draw_topics(json_object_get(all, "topics"));
 	draw_heap(json_object_get(all, "heap"), with_classes);
 }
 

@@ -54,6 +54,7 @@ enum {
 	X(ENOTCONN, "the other end is gone, and nobody has taken its place yet")                    \
 	X(EOWNERDEAD, "the server that had the request died; it may have been done in part")        \
 	X(ECONNREFUSED, "the server has refused the request")                                     \
+	X(ECONNRESET, "the subscriber was too slow, and gets nothing any more")                   \
 	X(E2BIG, "the options have fields that this library does not know")                       \
 	X(ENOLCK, "one thread holds more locks, or shares of them, than a lane can record")       \
 	X(EUSERS, "all places for processes or threads are taken")                                \

@@ -97,6 +97,9 @@ static void check_container(struct durei_check *check, const char *type,
 	else if (strncmp(type, "dure_ring", DL_TYPE_NAME_BYTES) == 0 &&
 		 bytes == sizeof(struct dl_ring_place))
 		durei_check_ring(check, data);
+	else if (strncmp(type, "dure_topic", DL_TYPE_NAME_BYTES) == 0 &&
+		 bytes == sizeof(struct dl_topic_place))
+		durei_check_topic(check, data);
 }
 
 static void check_object(struct walk *walk, const struct dl_object *object, uint64_t bytes)

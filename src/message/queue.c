@@ -32,27 +32,16 @@
 #include "lock/mutex.h"
 #include "lock/word.h"
 #include "message/name.h"
+#include "message/patience.h"
 #include "message/users.h"
 #include "os/futex.h"
 #include "tx/log.h"
 
 enum {
-	LOCK_PATIENCE_NS = 100000000,	/* for those inside, who are not what a caller waits for */
 	DESTROY_BATCH = 64,		/* messages freed by one log */
 };
 
 /* -- the lock ---------------------------------------------------------------------------- */
-
-/* A timeout is for messages; the lock is held for moments, and is waited for in any case. */
-static int64_t lock_timeout(int64_t deadline_ns)
-{
-	int64_t left;
-
-	if (deadline_ns == DUREI_NEVER)
-		return DURE_FOREVER;
-	left = deadline_ns ? deadline_ns - durei_clock_now() : 0;
-	return left > LOCK_PATIENCE_NS ? left : LOCK_PATIENCE_NS;
-}
 
 static int not_locked(dure_queue *queue, int64_t deadline_ns, int r)
 {
@@ -73,7 +62,7 @@ int durei_queue_lock(dure_queue *queue, int64_t deadline_ns, struct durei_queue_
 	ret->was_held = ret->in_tx && durei_word_is_ours(lane, &lock->word);
 	if (ret->was_held)
 		return durei_word_check_held(lane, &lock->word);
-	r = durei_mutex_take(lane, lock, DL_HELD_CLEAN, lock_timeout(deadline_ns));
+	r = durei_mutex_take(lane, lock, DL_HELD_CLEAN, durei_lock_patience(deadline_ns));
 	return r < 0 ? not_locked(queue, deadline_ns, r) : 0;
 }
 

@@ -11,6 +11,8 @@
  *	maker sharer NAME		posix, and its maker reads under a lock and has three units
  *					of a semaphore
  *	maker circle NAME		posix, and three children wait for each other's locks
+ *	maker publisher NAME		posix, and its maker has a topic of three publications, and a
+ *					subscriber that has taken one and has it on loan
  *	maker dead NAME			posix, and a participant was killed with a lock and reserved
  *					blocks
  *
@@ -196,12 +198,26 @@ static pid_t let_one_die(void)
 	return pid;
 }
 
+static void publish(void)
+{
+	dure_subscriber *subscriber;
+	dure_topic *topic;
+	const void *data;
+
+	must(dure_topic_open(seg, "pose", DURE_CREATE, NULL, &topic));
+	must(dure_topic_subscribe(topic, NULL, &subscriber));
+	for (int i = 0; i < 3; i++)
+		must(dure_topic_send(topic, "12345678", 8, 0));
+	must(dure_subscriber_take(subscriber, &data, NULL, 0));
+}
+
 int main(int argc, char **argv)
 {
 	pid_t pid = getpid();
 
 	if (argc != 3) {
-		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|dead NAME\n", stderr);
+		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|publisher|dead"
+		      " NAME\n", stderr);
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -213,6 +229,8 @@ int main(int argc, char **argv)
 		share();
 	if (strcmp(argv[1], "circle") == 0)
 		wait_in_a_circle();
+	if (strcmp(argv[1], "publisher") == 0)
+		publish();
 	if (strcmp(argv[1], "dead") == 0)
 		pid = let_one_die();
 	printf("ready %d\n", (int)pid);
@@ -221,7 +239,7 @@ int main(int argc, char **argv)
 		while (getchar() != EOF)
 			;
 	if (strcmp(argv[1], "holder") == 0 || strcmp(argv[1], "sharer") == 0 ||
-	    strcmp(argv[1], "circle") == 0)
+	    strcmp(argv[1], "circle") == 0 || strcmp(argv[1], "publisher") == 0)
 		_exit(0);
 	must(dure_segment_close(seg));
 	return 0;

@@ -140,6 +140,18 @@ load setup
 	printf '%s\n' "$output" | grep -qE "\+0x[0-9a-f]+ reads, \+0x[0-9a-f]+ 3 units"
 }
 
+@test "show: a topic, and how far its subscribers are" {
+	make publisher "$N"
+	run -0 "$DURE" show --json "$N"
+	printf '%s' "$output" | jq -e --argjson p "$pid" '.topics == [ { "name": "pose",
+		"published": 3, "messages": 3, "bytes": 24, "on_loan": 0, "on_loan_bytes": 0,
+		"shut": false, "subscribers": [ { "process": $p, "alive": true, "policy": "drop",
+			"next": 1, "lag": 2, "taken": 1, "lost": 0, "loans": 1 } ] } ]'
+	run -0 "$DURE" show "$N"
+	holds "3 published, 3 kept with"
+	printf '%s\n' "$output" | grep -qE " alive +drop +2 +1 +0 +1"
+}
+
 @test "check: 0 when clean, in use or not" {
 	make posix "$N"
 	run -0 "$DURE" check "$N"

@@ -83,7 +83,8 @@ extern const struct scenarios block_scenarios, object_scenarios, transaction_sce
 	semset_scenarios,
 	service_scenarios,
 	shared_lock_scenarios,
-	signal_scenarios;
+	signal_scenarios,
+	topic_scenarios;
 
 /* NULL: there are no more, no such one */
 const struct scenario *scenario_at(unsigned index);

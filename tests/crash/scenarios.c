@@ -23,6 +23,7 @@ static const struct scenarios *const rooms[] = {
 	&service_scenarios,
 	&shared_lock_scenarios,
 	&signal_scenarios,
+	&topic_scenarios,
 };
 
 const struct scenario *scenario_at(unsigned index)
