@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "inspect/check.h"
+#include "layout/array.h"
+#include "layout/element.h"
 #include "layout/ordered.h"
 #include "layout/string.h"
 #include "layout/vector.h"
@@ -39,52 +41,64 @@ static bool stands_still(struct durei_check *check, const struct dl_guard *guard
 	return !check->has_open_log || !cell64_load_acq(&guard->writer);
 }
 
-static void check_chunk(struct durei_check *check, const struct dl_vector *v, unsigned chunk,
-			uint64_t count)
+/* False, and a finding: its elements are of no possible size. */
+static bool check_element(struct durei_check *check, const struct dl_element *element)
 {
-	uint64_t offset = cell64_load_acq(&v->chunks[chunk]), bytes;
-	uint64_t start = dl_vector_chunk_start(chunk, v->first_bits);
+	if (element->bytes && element->bytes <= DL_ELEMENT_MAX && is_power_of_two(element->align))
+		return true;
+	DAMAGED(check, "ELEMENT1", durei_offset(check->seg, element),
+		"a container's elements are of no possible size");
+	return false;
+}
+
+static void check_array_chunk(struct durei_check *check, const struct dl_array *array,
+			      unsigned chunk, uint64_t count, uint64_t place_bytes)
+{
+	uint64_t offset = cell64_load_acq(&array->chunks[chunk]), bytes;
+	uint64_t start = dl_array_chunk_start(chunk, array->first_bits);
 
 	if (offset == 0) {
 		if (count > start)
-			DAMAGED(check, "VECTOR2", durei_offset(check->seg, v), "a vector of %" PRIu64
-				" elements has no chunk %u", count, chunk);
+			DAMAGED(check, "ARRAY2", durei_offset(check->seg, array),
+				"of %" PRIu64 " elements some have no chunk %u", count, chunk);
 		return;
 	}
-	if (!mul_fits(v->element_bytes, UINT64_C(1) << v->first_bits, &bytes) ||
+	if (!mul_fits(place_bytes, UINT64_C(1) << array->first_bits, &bytes) ||
 	    bytes > DL_BYTES_MAX >> chunk) {
-		DAMAGED(check, "VECTOR2", offset, "a vector's chunk %u would fit no segment", chunk);
+		DAMAGED(check, "ARRAY2", offset, "chunk %u would fit no segment", chunk);
 		return;
 	}
-	uint64_t have = used_bytes(check, "VECTOR2", offset);
+	uint64_t have = used_bytes(check, "ARRAY2", offset);
 	if (have && have < bytes << chunk)
-		DAMAGED(check, "VECTOR2", offset, "a vector's chunk %u has %" PRIu64 " bytes, not %"
-			PRIu64, chunk, have, bytes << chunk);
+		DAMAGED(check, "ARRAY2", offset, "chunk %u has %" PRIu64 " bytes, not %" PRIu64, chunk,
+			have, bytes << chunk);
+}
+
+/* An array of which the first count places are used. */
+static void check_array(struct durei_check *check, const struct dl_array *array, uint64_t count,
+			uint64_t place_bytes)
+{
+	uint64_t at = durei_offset(check->seg, array);
+
+	if (array->first_bits > DL_ARRAY_FIRST_BITS_MAX || count >= DL_BYTES_MAX) {
+		DAMAGED(check, "ARRAY2", at, "an array with 2^%u places at first cannot have %" PRIu64,
+			array->first_bits, count);
+		return;
+	}
+	if (count && dl_array_chunk(count - 1, array->first_bits) >= DL_ARRAY_CHUNKS)
+		DAMAGED(check, "ARRAY2", at, "an array has more places than chunks");
+	for (unsigned chunk = 0; chunk < DL_ARRAY_CHUNKS; chunk++)
+		check_array_chunk(check, array, chunk, count, place_bytes);
 }
 
 void durei_check_vector(struct durei_check *check, const void *object, uint64_t bytes)
 {
 	const struct dl_vector *v = object;
-	uint64_t at = durei_offset(check->seg, object), count;
 
-	if (bytes != sizeof *v)
+	if (bytes != sizeof *v || !stands_still(check, &v->guard) ||
+	    !check_element(check, &v->element))
 		return;
-	if (!stands_still(check, &v->guard))
-		return;
-	if (!v->element_bytes || v->element_bytes > DL_VECTOR_ELEMENT_MAX ||
-	    v->first_bits > DL_VECTOR_FIRST_BITS_MAX || !is_power_of_two(v->align)) {
-		DAMAGED(check, "VECTOR2", at, "a vector's elements are of no possible size");
-		return;
-	}
-	count = cell64_load_acq(&v->count);
-	if (count >= DL_BYTES_MAX) {
-		DAMAGED(check, "VECTOR2", at, "a vector has %" PRIu64 " elements", count);
-		return;
-	}
-	if (count && dl_vector_chunk(count - 1, v->first_bits) >= DL_VECTOR_CHUNKS)
-		DAMAGED(check, "VECTOR2", at, "a vector has more elements than chunks");
-	for (unsigned chunk = 0; chunk < DL_VECTOR_CHUNKS; chunk++)
-		check_chunk(check, v, chunk, count);
+	check_array(check, &v->array, cell64_load_acq(&v->count), v->element.bytes);
 }
 
 void durei_check_string(struct durei_check *check, const void *object, uint64_t bytes)
