@@ -33,6 +33,7 @@
 #include <dure/host.h>
 #include <dure/inspect.h>
 #include <dure/limit.h>
+#include <dure/list.h>
 #include <dure/map.h>
 #include <dure/mapping.h>
 #include <dure/mutex.h>

@@ -28,6 +28,8 @@ void durei_guard_unlock(struct durei_guard *guard);
  * the open transaction. It returns r.
  */
 int durei_guard_begin(struct durei_guard *guard);
+/* A second container in the same log, between begin and end of the first. */
+int durei_guard_join(struct durei_guard *guard);
 int durei_guard_end(struct durei_guard *guard, int r);
 
 /* -- reading ----------------------------------------------------------------------------- */
@@ -63,6 +65,12 @@ static inline int durei_look_begin(struct durei_look *look)
 	if (__builtin_expect(cell64_load_acq(&look->shared->writer) == 0 && look->tries == 0, 1))
 		return 0;
 	return durei_look_wait(look);
+}
+
+/* For long copies: false, if it has failed already, and may have been led in circles. */
+static inline bool durei_look_is_good(const struct durei_look *look)
+{
+	return look->is_locked || cell64_load_acq(&look->shared->version) == look->version;
 }
 
 static inline bool durei_look_end(struct durei_look *look)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_containers.c - are vectors, strings and ordered maps right
+ * check_containers.c - are vectors, lists, strings and ordered maps right
  *
  * Why      see check.c. What they lead to are blocks of their own, large enough for what they
  *          say is there; and a tree has its keys in order, each below its own separator.
@@ -12,6 +12,7 @@
 #include "inspect/check.h"
 #include "layout/array.h"
 #include "layout/element.h"
+#include "layout/list.h"
 #include "layout/ordered.h"
 #include "layout/string.h"
 #include "layout/vector.h"
@@ -127,6 +128,81 @@ void durei_check_string(struct durei_check *check, const void *object, uint64_t 
 			" bytes", capacity);
 	else if (length > capacity)
 		DAMAGED(check, "STRING2", at, "a string is longer than its block");
+}
+
+/* -- lists ------------------------------------------------------------------------------- */
+
+struct ring_walk {
+	struct durei_check *check;
+	const struct dl_list *list;
+	uint64_t count;
+};
+
+static void ring_damaged(const struct ring_walk *walk, const char *rule, uint64_t offset,
+			 const char *what)
+{
+	DAMAGED(walk->check, rule, offset, "a list at +%#" PRIx64 ": %s",
+		durei_offset(walk->check->seg, walk->list), what);
+}
+
+/* The node at an offset; NULL, and a finding: there can be none, or its block is not used. */
+static const struct dl_list_node *seen_list_node(const struct ring_walk *walk, uint64_t offset)
+{
+	dure_segment *seg = walk->check->seg;
+	const struct dl_list *list = walk->list;
+	uint64_t element = offset - list->node_offset, block;
+
+	if (offset == durei_offset(seg, &list->head))
+		return &list->head;
+	if (offset % 8 || offset < seg->super.data_offset || element < seg->super.data_offset ||
+	    !durei_bytes_are_backed(seg, offset, sizeof(struct dl_list_node)) ||
+	    !durei_bytes_are_backed(seg, element, list->element.bytes)) {
+		ring_damaged(walk, "LIST1", offset, "a neighbour lies outside");
+		return NULL;
+	}
+	block = element - max_u64(sizeof(struct dl_list_node), list->element.align);
+	if (!(list->flags & DL_LIST_INTRUSIVE) && !used_bytes(walk->check, "LIST1", block))
+		return NULL;
+	return durei_at(seg, offset);
+}
+
+/* As far as neighbours lead to each other. [LIST1] */
+static void check_ring(struct ring_walk *walk)
+{
+	dure_segment *seg = walk->check->seg;
+	const struct dl_list_node *node = &walk->list->head, *next;
+
+	for (;; node = next, walk->count++) {
+		uint64_t at = durei_offset(seg, node);
+		next = seen_list_node(walk, cell64_load_acq(&node->next));
+		if (!next)
+			return;
+		if (cell64_load_acq(&next->prev) != at) {
+			ring_damaged(walk, "LIST1", at, "of neighbours only one leads to the other");
+			return;
+		}
+		if (next == &walk->list->head)
+			return;
+		if (cell64_load_acq(&next->list) != durei_offset(seg, walk->list)) {
+			ring_damaged(walk, "LIST2", at, "an element says it is in another one");
+			return;
+		}
+	}
+}
+
+void durei_check_list(struct durei_check *check, const void *object, uint64_t bytes)
+{
+	const struct dl_list *list = object;
+	struct ring_walk walk = { .check = check, .list = list };
+	uint64_t findings = check->sums.damaged;
+
+	if (bytes != sizeof *list || !stands_still(check, &list->guard) ||
+	    !check_element(check, &list->element))
+		return;
+	check_ring(&walk);
+	if (check->sums.damaged == findings && walk.count != cell64_load_acq(&list->count))
+		ring_damaged(&walk, "LIST4", durei_offset(check->seg, list),
+			     "its count is not that of its elements");
 }
 
 /* -- ordered maps ------------------------------------------------------------------------ */

@@ -31,6 +31,7 @@ static void fill(void)
 	dure_ordered *numbers, *names;
 	dure_string *text;
 	dure_vector *v;
+	dure_list *l;
 	char name[32];
 	dure_segment *seg = open_buffer(sound, DURE_CREATE);
 
@@ -45,7 +46,11 @@ static void fill(void)
 		T_OK(dure_ordered_put(numbers, &i, sizeof i, &i));
 		T_OK(dure_ordered_put(names, name, name_of((int)i, name), &i));
 	}
+	T_OK(dure_list_open(seg, "l", DURE_TYPE(struct wide), DURE_CREATE, NULL, &l));
+	for (int i = 0; i < 400; i++)
+		T_OK(dure_list_push_back(l, NULL, NULL));
 	dure_vector_close(v);
+	dure_list_close(l);
 	dure_string_close(text);
 	dure_ordered_close(numbers);
 	dure_ordered_close(names);
@@ -138,6 +143,40 @@ static void use_vector(dure_segment *seg)
 	(void)dure_vector_destroy(seg, "v");
 }
 
+static int count_element(void *at, const void *element, void *context)
+{
+	(void)at;
+	(void)element;
+	return ++*(unsigned *)context > BYTES;
+}
+
+static void use_list(dure_segment *seg)
+{
+	unsigned visited = 0;
+	struct wide w;
+	dure_list *l;
+	void *at;
+
+	if (dure_list_open(seg, "l", DURE_TYPE(struct wide), DURE_OPEN, NULL, &l) < 0)
+		return;
+	assert_true(dure_list_visit(l, 0, count_element, &visited) <= 0);
+	assert_true(dure_list_visit(l, DURE_LIST_BACKWARDS, count_element, &visited) <= 0);
+	for (int r = dure_list_first(l, &at), n = 0; r == 0 && n < 20; n++) {
+		(void)dure_list_get(l, at, &w);
+		(void)dure_list_set(l, at, &w);
+		(void)dure_list_insert(l, at, &w, NULL);
+		if (n % 3 == 0)
+			(void)dure_list_erase(l, at);
+		r = dure_list_next(l, at, &at);
+	}
+	(void)dure_list_pop_back(l, &w);
+	(void)dure_list_pop_front(l, &w);
+	if (dure_list_last(l, &at) == 0)
+		(void)dure_list_splice(l, NULL, l, at, at);
+	dure_list_close(l);
+	(void)dure_list_destroy(seg, "l");
+}
+
 static void use_string(dure_segment *seg)
 {
 	static char buffer[BYTES];
@@ -171,6 +210,7 @@ static void damaged_containers(void **state)
 		use_ordered(seg, "numbers", true);
 		use_ordered(seg, "names", false);
 		use_vector(seg);
+		use_list(seg);
 		use_string(seg);
 		(void)dure_segment_check(seg, NULL, NULL, NULL);
 		(void)dure_thread_detach(seg);

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * list.c - how long do lists and deques take
+ *
+ * Elements have 8 bytes. A round of push and pop appends them, then takes them away at the front;
+ * what is given is one pair of both. std::list and std::deque lie in private memory and have no
+ * lock; Boost's lie in a segment, and an interprocess_mutex is taken for each operation, and for
+ * all of a walk.
+ */
+#include <stdlib.h>
+
+#include "named.h"
+#include "share.h"
+
+enum { LENGTH = 100000 };
+
+struct state {
+	dure_segment *segment;
+	dure_list *list;
+};
+
+static void *open_list(const void *argument)
+{
+	struct state *s = calloc(1, sizeof *s);
+
+	(void)argument;
+	s->segment = bench_segment_make(64u << 20);
+	bench_must(dure_list_open(s->segment, "list", DURE_TYPE(uint64_t), DURE_CREATE, NULL,
+				  &s->list), "list_open");
+	return s;
+}
+
+static void *open_full_list(const void *argument)
+{
+	struct state *s = open_list(argument);
+
+	for (uint64_t i = 0; i < LENGTH; i++)
+		bench_must(dure_list_push_back(s->list, &i, NULL), "push_back");
+	return s;
+}
+
+static double list_push_pop(void *state, uint64_t ops)
+{
+	struct state *s = state;
+	double start = bench_now();
+	uint64_t value;
+
+	for (uint64_t i = 0; i < ops; i++)
+		bench_must(dure_list_push_back(s->list, &i, NULL), "push_back");
+	for (uint64_t i = 0; i < ops; i++)
+		bench_must(dure_list_pop_front(s->list, &value), "pop_front");
+	return (bench_now() - start) / (double)ops;
+}
+
+static int add(void *at, const void *element, void *context)
+{
+	(void)at;
+	*(uint64_t *)context += *(const uint64_t *)element;
+	return 0;
+}
+
+/* ops counts elements */
+static double list_walk(void *state, uint64_t ops)
+{
+	struct state *s = state;
+	double start = bench_now();
+	uint64_t walks = (ops + LENGTH - 1) / LENGTH, sum = 0;
+
+	for (uint64_t i = 0; i < walks; i++)
+		bench_must(dure_list_visit(s->list, 0, add, &sum), "visit");
+	return (bench_now() - start) / (double)(walks * LENGTH);
+}
+
+static void close_list(void *state)
+{
+	struct state *s = state;
+
+	dure_list_close(s->list);
+	bench_segment_close(s->segment);
+	free(s);
+}
+
+const struct bench_row bench_list_rows[] = {
+	{
+		.name = "list-push-pop",
+		.what = "append 8 B to a list, take one from its front, crash-atomic",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME,
+		.ops = 20000,
+		.contenders = {
+			{ .who = "dure", .open = open_list, .round = list_push_pop,
+			  .close = close_list },
+			{ .who = "Boost + mutex", .open = bench_boost_list_open,
+			  .round = bench_boost_list_push_pop, .close = bench_boost_list_close },
+			{ .who = "std::list", .open = bench_std_list_open,
+			  .round = bench_std_list_push_pop, .close = bench_std_list_close },
+		},
+		.goals = { { .text = "Boost + mutex", .of = { { "Boost + mutex", 1 } } } },
+	},
+	{
+		.name = "list-walk",
+		.what = "go along a list of 100k elements, others may change it; per element",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME,
+		.ops = LENGTH,
+		.contenders = {
+			{ .who = "dure", .open = open_full_list, .round = list_walk,
+			  .close = close_list },
+			{ .who = "Boost + mutex", .open = bench_boost_full_list_open,
+			  .round = bench_boost_list_walk, .close = bench_boost_list_close },
+			{ .who = "std::list", .open = bench_std_full_list_open,
+			  .round = bench_std_list_walk, .close = bench_std_list_close },
+		},
+		.goals = { { .text = "Boost + mutex x 4", .of = { { "Boost + mutex", 4 } } } },
+	},
+	{ .name = NULL },
+};
