@@ -80,6 +80,64 @@ static void close_list(void *state)
 	free(s);
 }
 
+struct deque_state {
+	dure_segment *segment;
+	dure_deque *deque;
+};
+
+static void *open_deque(const void *argument)
+{
+	struct deque_state *s = calloc(1, sizeof *s);
+
+	(void)argument;
+	s->segment = bench_segment_make(64u << 20);
+	bench_must(dure_deque_open(s->segment, "deque", DURE_TYPE(uint64_t), DURE_CREATE, NULL,
+				   &s->deque), "deque_open");
+	return s;
+}
+
+static void *open_full_deque(const void *argument)
+{
+	struct deque_state *s = open_deque(argument);
+
+	for (uint64_t i = 0; i < LENGTH; i++)
+		bench_must(dure_deque_push_back(s->deque, &i), "push_back");
+	return s;
+}
+
+static double deque_push_pop(void *state, uint64_t ops)
+{
+	struct deque_state *s = state;
+	double start = bench_now();
+	uint64_t value;
+
+	for (uint64_t i = 0; i < ops; i++)
+		bench_must(dure_deque_push_back(s->deque, &i), "push_back");
+	for (uint64_t i = 0; i < ops; i++)
+		bench_must(dure_deque_pop_front(s->deque, &value), "pop_front");
+	return (bench_now() - start) / (double)ops;
+}
+
+static double deque_get(void *state, uint64_t ops)
+{
+	struct deque_state *s = state;
+	uint64_t value, dice = BENCH_DICE_SEED;
+	double start = bench_now();
+
+	for (uint64_t i = 0; i < ops; i++)
+		bench_must(dure_deque_get(s->deque, bench_pick(&dice, LENGTH), &value), "get");
+	return (bench_now() - start) / (double)ops;
+}
+
+static void close_deque(void *state)
+{
+	struct deque_state *s = state;
+
+	dure_deque_close(s->deque);
+	bench_segment_close(s->segment);
+	free(s);
+}
+
 const struct bench_row bench_list_rows[] = {
 	{
 		.name = "list-push-pop",
@@ -111,7 +169,39 @@ const struct bench_row bench_list_rows[] = {
 			{ .who = "std::list", .open = bench_std_full_list_open,
 			  .round = bench_std_list_walk, .close = bench_std_list_close },
 		},
-		.goals = { { .text = "Boost + mutex x 4", .of = { { "Boost + mutex", 4 } } } },
+		.goals = { { .text = "Boost + mutex", .of = { { "Boost + mutex", 1 } } } },
+	},
+	{
+		.name = "deque-push-pop",
+		.what = "append 8 B to a deque, take one from its front, crash-atomic",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME,
+		.ops = 20000,
+		.contenders = {
+			{ .who = "dure", .open = open_deque, .round = deque_push_pop,
+			  .close = close_deque },
+			{ .who = "Boost + mutex", .open = bench_boost_deque_open,
+			  .round = bench_boost_deque_push_pop, .close = bench_boost_deque_close },
+			{ .who = "std::deque", .open = bench_std_deque_open,
+			  .round = bench_std_deque_push_pop, .close = bench_std_deque_close },
+		},
+		.goals = { { .text = "Boost + mutex", .of = { { "Boost + mutex", 1 } } } },
+	},
+	{
+		.name = "deque-get",
+		.what = "copy one of 100k elements of 8 B out of a deque",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME,
+		.ops = LENGTH,
+		.contenders = {
+			{ .who = "dure", .open = open_full_deque, .round = deque_get,
+			  .close = close_deque },
+			{ .who = "Boost + mutex", .open = bench_boost_full_deque_open,
+			  .round = bench_boost_deque_get, .close = bench_boost_deque_close },
+			{ .who = "std::deque", .open = bench_std_full_deque_open,
+			  .round = bench_std_deque_get, .close = bench_std_deque_close },
+		},
+		.goals = { { .text = "Boost + mutex", .of = { { "Boost + mutex", 1 } } } },
 	},
 	{ .name = NULL },
 };

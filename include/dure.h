@@ -24,6 +24,7 @@
 #include <dure/block.h>
 #include <dure/condition.h>
 #include <dure/coprocess.h>
+#include <dure/deque.h>
 #include <dure/error.h>
 #include <dure/event.h>
 #include <dure/fifo.h>

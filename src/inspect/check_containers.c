@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_containers.c - are vectors, lists, strings and ordered maps right
+ * check_containers.c - are vectors, deques, lists, strings and ordered maps right
  *
  * Why      see check.c. What they lead to are blocks of their own, large enough for what they
  *          say is there; and a tree has its keys in order, each below its own separator.
@@ -12,6 +12,7 @@
 #include "inspect/check.h"
 #include "layout/array.h"
 #include "layout/element.h"
+#include "layout/deque.h"
 #include "layout/list.h"
 #include "layout/ordered.h"
 #include "layout/string.h"
@@ -100,6 +101,58 @@ void durei_check_vector(struct durei_check *check, const void *object, uint64_t 
 	    !check_element(check, &v->element))
 		return;
 	check_array(check, &v->array, cell64_load_acq(&v->count), v->element.bytes);
+}
+
+/* The table of a deque; NULL, and a finding: there is none of that size. */
+static const struct dl_deque_table *seen_table(struct durei_check *check, uint64_t offset)
+{
+	const struct dl_deque_table *table = durei_at(check->seg, offset);
+	uint64_t bytes = used_bytes(check, "DEQUE2", offset), room;
+
+	if (!bytes)
+		return NULL;
+	room = (bytes - sizeof *table) / sizeof *table->chunks;
+	if (bytes > sizeof *table && is_power_of_two(table->places) && table->places <= room)
+		return table;
+	DAMAGED(check, "DEQUE2", offset, "a deque's table is larger than its block");
+	return NULL;
+}
+
+void durei_check_deque(struct durei_check *check, const void *object, uint64_t bytes)
+{
+	const struct dl_deque *d = object;
+	const struct dl_deque_table *table = NULL;
+	uint64_t at = durei_offset(check->seg, object), first, count, needed = 0, chunk;
+
+	if (bytes != sizeof *d || !stands_still(check, &d->guard) ||
+	    !check_element(check, &d->element))
+		return;
+	first = cell64_load_acq(&d->first);
+	count = cell64_load_acq(&d->end) - first;
+	if (d->chunk_bits > DL_DEQUE_CHUNK_BITS_MAX || count >> DL_DEQUE_COUNT_BITS_MAX ||
+	    !mul_fits(d->element.bytes, UINT64_C(1) << d->chunk_bits, &chunk)) {
+		DAMAGED(check, "DEQUE2", at, "a deque has %" PRIu64 " elements, 2^%u in a chunk",
+			count, d->chunk_bits);
+		return;
+	}
+	if (cell64_load_acq(&d->table))
+		table = seen_table(check, cell64_load_acq(&d->table));
+	else if (count)
+		DAMAGED(check, "DEQUE2", at, "a deque has elements, and no table");
+	if (!table)
+		return;
+	if (count)
+		needed = ((first + count - 1) >> d->chunk_bits) - (first >> d->chunk_bits) + 1;
+	if (needed > table->places)
+		DAMAGED(check, "DEQUE2", at, "a deque has more chunks than its table");
+	for (uint64_t i = 0; i < table->places; i++) {
+		uint64_t n = (first >> d->chunk_bits) + i;
+		uint64_t offset = cell64_load_acq(&table->chunks[n & (table->places - 1)]);
+		if (!offset && i < needed)
+			DAMAGED(check, "DEQUE2", at, "elements of a deque have no chunk");
+		if (offset && used_bytes(check, "DEQUE3", offset) < chunk)
+			DAMAGED(check, "DEQUE3", offset, "a deque's chunk is too small");
+	}
 }
 
 void durei_check_string(struct durei_check *check, const void *object, uint64_t bytes)

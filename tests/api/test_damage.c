@@ -31,6 +31,7 @@ static void fill(void)
 	dure_ordered *numbers, *names;
 	dure_string *text;
 	dure_vector *v;
+	dure_deque *d;
 	dure_list *l;
 	char name[32];
 	dure_segment *seg = open_buffer(sound, DURE_CREATE);
@@ -49,6 +50,10 @@ static void fill(void)
 	T_OK(dure_list_open(seg, "l", DURE_TYPE(struct wide), DURE_CREATE, NULL, &l));
 	for (int i = 0; i < 400; i++)
 		T_OK(dure_list_push_back(l, NULL, NULL));
+	T_OK(dure_deque_open(seg, "d", DURE_TYPE(struct wide), DURE_CREATE, NULL, &d));
+	for (int i = 0; i < 1000; i++)
+		T_OK(i % 2 ? dure_deque_push_back(d, NULL) : dure_deque_push_front(d, NULL));
+	dure_deque_close(d);
 	dure_vector_close(v);
 	dure_list_close(l);
 	dure_string_close(text);
@@ -143,6 +148,29 @@ static void use_vector(dure_segment *seg)
 	(void)dure_vector_destroy(seg, "v");
 }
 
+static void use_deque(dure_segment *seg)
+{
+	uint64_t count;
+	struct wide w, many[20];
+	dure_deque *d;
+
+	if (dure_deque_open(seg, "d", DURE_TYPE(struct wide), DURE_OPEN, NULL, &d) < 0)
+		return;
+	(void)dure_deque_front(d, &w);
+	for (uint64_t i = 0; i < 1000; i += 40) {
+		(void)dure_deque_get_many(d, i, 20, many, &count);
+		(void)dure_deque_set(d, i, &many[0]);
+		(void)dure_deque_push_back(d, &w);
+		(void)dure_deque_pop_front(d, &w);
+		(void)dure_deque_at(d, i, &count);
+	}
+	for (int i = 0; i < 200; i++)
+		(void)dure_deque_push_front(d, &w);
+	(void)dure_deque_pop_back(d, &w);
+	dure_deque_close(d);
+	(void)dure_deque_destroy(seg, "d");
+}
+
 static int count_element(void *at, const void *element, void *context)
 {
 	(void)at;
@@ -211,6 +239,7 @@ static void damaged_containers(void **state)
 		use_ordered(seg, "names", false);
 		use_vector(seg);
 		use_list(seg);
+		use_deque(seg);
 		use_string(seg);
 		(void)dure_segment_check(seg, NULL, NULL, NULL);
 		(void)dure_thread_detach(seg);
