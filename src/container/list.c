@@ -9,7 +9,8 @@
  *          [LISTC1] an element has two ways that lead to it: each change is a log with a mark, or
  *                   a reader who went both ways would see it come and go
  *          [LISTC2] what a caller calls an element is believed after its node says so, and both
- *                   neighbours: it may have been freed, and be anything by now
+ *                   neighbours: it may have been freed, and be anything by now; also a node
+ *                   that was made and never linked
  *          [LISTC3] a node that leaves the list says so before its block is freed
  * Death    tx/log.c, a transaction of one operation.
  *          destroy, after step
@@ -172,16 +173,19 @@ struct dl_list_node *durei_list_node(const dure_list *list, uint64_t offset)
 	return durei_at(seg, offset);
 }
 
-int durei_list_link_of(const dure_list *list, struct durei_link *ret)
+static bool are_neighbours(const dure_list *list, struct durei_link *ret)
 {
 	uint64_t offset = durei_offset(list->elements.seg, ret->node);
 
 	ret->next = durei_list_node(list, cell64_load_acq(&ret->node->next));
 	ret->prev = durei_list_node(list, cell64_load_acq(&ret->node->prev));
-	if (ret->next && ret->prev && cell64_load_acq(&ret->next->prev) == offset &&
-	    cell64_load_acq(&ret->prev->next) == offset)
-		return 0;
-	return durei_list_damaged(list);
+	return ret->next && ret->prev && cell64_load_acq(&ret->next->prev) == offset &&
+	       cell64_load_acq(&ret->prev->next) == offset;
+}
+
+int durei_list_link_of(const dure_list *list, struct durei_link *ret)
+{
+	return are_neighbours(list, ret) ? 0 : durei_list_damaged(list);
 }
 
 /* [LISTC2] */
@@ -190,14 +194,14 @@ int durei_list_find(const dure_list *list, const void *at, struct durei_link *re
 	dure_segment *seg = list->elements.seg;
 
 	ret->node = &list->shared->head;
-	if (at) {
-		ret->node = durei_list_node(list, durei_offset(seg, at) + list->node_offset);
-		if (!ret->node || ret->node == &list->shared->head ||
-		    !durei_list_has(list, ret->node))
-			return durei_error(EINVAL, "segment %s: no element of list %s is at %p",
-					   seg->super.name, list->elements.name.text, at);
-	}
-	return durei_list_link_of(list, ret);
+	if (!at)
+		return durei_list_link_of(list, ret);
+	ret->node = durei_list_node(list, durei_offset(seg, at) + list->node_offset);
+	if (ret->node && ret->node != &list->shared->head && durei_list_has(list, ret->node) &&
+	    are_neighbours(list, ret))
+		return 0;
+	return durei_error(EINVAL, "segment %s: no element of list %s is at %p", seg->super.name,
+			   list->elements.name.text, at);
 }
 
 /* -- the ring ---------------------------------------------------------------------------- */

@@ -32,7 +32,7 @@ struct dl_list_node *durei_list_node(const dure_list *list, uint64_t offset);
 /* The neighbours of ret->node. 0; -EUCLEAN */
 int durei_list_link_of(const dure_list *list, struct durei_link *ret);
 
-/* The element that a caller means; NULL: the head. 0; -EINVAL (not in the list) -EUCLEAN */
+/* The element that a caller means: 0; -EINVAL (not in the list). NULL, the head: 0; -EUCLEAN */
 int durei_list_find(const dure_list *list, const void *at, struct durei_link *ret);
 
 static inline bool durei_list_has(const dure_list *list, const struct dl_list_node *node)

@@ -172,6 +172,22 @@ static void what_is_no_element(void **state)
 	holds(other, "2");
 }
 
+/* Its place says that it is in the list, and no neighbour knows of it. */
+static void what_was_never_linked(void **state)
+{
+	struct wide w = wide(1);
+	dure_tx *open;
+	void *at;
+
+	(void)state;
+	T_OK(dure_tx_begin(seg, &open));
+	T_OK(dure_list_push_back(list, &w, &at));
+	T_OK(dure_tx_abort(open));
+	T_IS(dure_list_erase(list, at), -EINVAL);
+	T_IS(dure_list_get(list, at, &w), -EINVAL);
+	T_IS(dure_list_splice(other, NULL, list, at, at), -EINVAL);
+}
+
 static void opening_checks(void **state)
 {
 	struct dure_list_options o = { .sz = sizeof o, .flags = DURE_LIST_INTRUSIVE };
@@ -680,6 +696,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(basics),
 		TEST(what_is_no_element),
+		TEST(what_was_never_linked),
 		TEST(opening_checks),
 		TEST(splicing),
 		TEST(other_lists_are_refused),
