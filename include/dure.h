@@ -21,6 +21,7 @@
 #define DURE_H
 
 #include <dure/barrier.h>
+#include <dure/bitmap.h>
 #include <dure/block.h>
 #include <dure/condition.h>
 #include <dure/coprocess.h>

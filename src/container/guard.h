@@ -22,6 +22,16 @@ struct durei_guard {
 int durei_guard_lock(struct durei_lane *lane, struct dl_guard *shared, struct durei_guard *ret);
 void durei_guard_unlock(struct durei_guard *guard);
 
+/* Outside transactions, before a change that is one store: who reads other words as well looks
+   again, so that he has met one change at most while the version stood still. */
+static inline void durei_guard_tell(const struct durei_guard *guard)
+{
+	struct cell64 *version = &guard->shared->version;
+
+	cell64_store_rel(version, cell64_load_rlx(version) + 1);
+	fence_release();	/* the version before the change: [GUARD3] */
+}
+
 /*
  * Changes in place: between begin and end, with durei_log_write_word, undo_range, take and free.
  * begin has told readers that it is going on. end commits; with r < 0 it undoes all, or dooms

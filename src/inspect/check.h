@@ -45,6 +45,7 @@ void durei_check_ring(struct durei_check *check, const struct dl_ring_place *pla
 void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock);
 /* Objects of these types, and so many bytes. */
 void durei_check_vector(struct durei_check *check, const void *object, uint64_t bytes);
+void durei_check_bitmap(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_deque(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_list(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_string(struct durei_check *check, const void *object, uint64_t bytes);

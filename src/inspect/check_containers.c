@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_containers.c - are vectors, deques, lists, strings and ordered maps right
+ * check_containers.c - are vectors, bitmaps, deques, lists, strings and ordered maps right
  *
  * Why      see check.c. What they lead to are blocks of their own, large enough for what they
  *          say is there; and a tree has its keys in order, each below its own separator.
@@ -12,6 +12,7 @@
 #include "inspect/check.h"
 #include "layout/array.h"
 #include "layout/element.h"
+#include "layout/bitmap.h"
 #include "layout/deque.h"
 #include "layout/list.h"
 #include "layout/ordered.h"
@@ -101,6 +102,29 @@ void durei_check_vector(struct durei_check *check, const void *object, uint64_t 
 	    !check_element(check, &v->element))
 		return;
 	check_array(check, &v->array, cell64_load_acq(&v->count), v->element.bytes);
+}
+
+void durei_check_bitmap(struct durei_check *check, const void *object, uint64_t bytes)
+{
+	const struct dl_bitmap *b = object;
+	uint64_t findings = check->sums.damaged, bits, last;
+	unsigned chunk;
+	const struct cell64 *words;
+
+	if (bytes != sizeof *b || !stands_still(check, &b->guard) ||
+	    !check_element(check, &b->element))
+		return;
+	bits = cell64_load_acq(&b->bits);
+	check_array(check, &b->array, dl_bitmap_words(bits), sizeof *words);
+	if (check->sums.damaged != findings || bits % 64 == 0)
+		return;
+	last = dl_bitmap_words(bits) - 1;
+	chunk = dl_array_chunk(last, b->array.first_bits);
+	words = durei_at(check->seg, cell64_load_acq(&b->array.chunks[chunk]));
+	last -= dl_array_chunk_start(chunk, b->array.first_bits);
+	if (cell64_load_acq(&words[last]) >> bits % 64)
+		DAMAGED(check, "BITMAP1", durei_offset(check->seg, b), "a bitmap of %" PRIu64
+			" bits has set ones behind its end", bits);
 }
 
 /* The table of a deque; NULL, and a finding: there is none of that size. */

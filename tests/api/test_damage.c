@@ -33,6 +33,7 @@ static void fill(void)
 	dure_vector *v;
 	dure_deque *d;
 	dure_list *l;
+	dure_bitmap *b;
 	char name[32];
 	dure_segment *seg = open_buffer(sound, DURE_CREATE);
 
@@ -53,6 +54,10 @@ static void fill(void)
 	T_OK(dure_deque_open(seg, "d", DURE_TYPE(struct wide), DURE_CREATE, NULL, &d));
 	for (int i = 0; i < 1000; i++)
 		T_OK(i % 2 ? dure_deque_push_back(d, NULL) : dure_deque_push_front(d, NULL));
+	T_OK(dure_bitmap_open(seg, "b", DURE_CREATE, &b));
+	T_OK(dure_bitmap_resize(b, 20000));
+	T_OK(dure_bitmap_set_range(b, 0, 19000));
+	dure_bitmap_close(b);
 	dure_deque_close(d);
 	dure_vector_close(v);
 	dure_list_close(l);
@@ -148,6 +153,27 @@ static void use_vector(dure_segment *seg)
 	(void)dure_vector_destroy(seg, "v");
 }
 
+static void use_bitmap(dure_segment *seg)
+{
+	uint64_t bit = 0;
+	dure_bitmap *b;
+
+	if (dure_bitmap_open(seg, "b", DURE_OPEN, &b) < 0)
+		return;
+	for (uint64_t i = 0; i < 20000; i += 800) {
+		(void)dure_bitmap_test(b, i);
+		(void)dure_bitmap_clear(b, i);
+		(void)dure_bitmap_allocate(b, i, &bit);
+		(void)dure_bitmap_clear_range(b, i, 100);
+		(void)dure_bitmap_find_set(b, i, &bit);
+		(void)dure_bitmap_count(b, i, UINT64_MAX, &bit);
+	}
+	(void)dure_bitmap_resize(b, 30000);
+	(void)dure_bitmap_resize(b, 100);
+	dure_bitmap_close(b);
+	(void)dure_bitmap_destroy(seg, "b");
+}
+
 static void use_deque(dure_segment *seg)
 {
 	uint64_t count;
@@ -239,6 +265,7 @@ static void damaged_containers(void **state)
 		use_ordered(seg, "names", false);
 		use_vector(seg);
 		use_list(seg);
+		use_bitmap(seg);
 		use_deque(seg);
 		use_string(seg);
 		(void)dure_segment_check(seg, NULL, NULL, NULL);

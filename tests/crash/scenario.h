@@ -73,6 +73,7 @@ struct scenarios {
 
 extern const struct scenarios block_scenarios, object_scenarios, transaction_scenarios,
 	container_scenarios,
+	bitmap_scenarios,
 	deque_scenarios,
 	list_scenarios,
 	lock_scenarios,

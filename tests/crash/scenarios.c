@@ -12,6 +12,7 @@
 static const struct scenarios *const rooms[] = {
 	&block_scenarios, &object_scenarios, &transaction_scenarios,
 	&container_scenarios,
+	&bitmap_scenarios,
 	&deque_scenarios,
 	&list_scenarios,
 	&lock_scenarios,

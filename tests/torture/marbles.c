@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * marbles.c - what the tortured do to lists and deques
+ * marbles.c - what the tortured do to lists, deques and bitmaps
  *
- * Each marble is in one of two boxes, which are lists, or in the tube, a deque. They move in
- * transactions, or by splicing, and are counted in the end, each once. Then all is destroyed, and
- * nothing may be left of it.
+ * Each marble is in one of two boxes, which are lists, or in the tube, a deque, whose bitmap says
+ * which ones are in it. They move in transactions, or by splicing, and are counted in the end, each
+ * once. Then all is destroyed, and nothing may be left of it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -55,6 +55,8 @@ static void make_all(struct torture *t)
 				      &t->boxes[i]) >= 0);
 	EXPECT(dure_deque_open(t->seg, "tube", DURE_TYPE(struct marble), DURE_CREATE, &o,
 			       &t->tube) >= 0);
+	EXPECT(dure_bitmap_open(t->seg, "in-tube", DURE_CREATE, &t->in_tube) >= 0);
+	EXPECT(dure_bitmap_resize(t->in_tube, MARBLES) == 0);
 }
 
 static void fill(struct torture *t)
@@ -63,6 +65,8 @@ static void fill(struct torture *t)
 		struct marble m = marble(i);
 		EXPECT(i % 3 == 2 ? dure_deque_push_back(t->tube, &m) == 0
 				  : dure_list_push_back(t->boxes[i % 3], &m, NULL) == 0);
+		if (i % 3 == 2)
+			EXPECT(dure_bitmap_set(t->in_tube, i) == 1);
 	}
 }
 
@@ -74,6 +78,8 @@ static void destroy_all(struct torture *t)
 	}
 	EXPECT(dure_deque_destroy(t->seg, "tube") == 0);
 	dure_deque_close(t->tube);
+	EXPECT(dure_bitmap_destroy(t->seg, "in-tube") == 0);
+	dure_bitmap_close(t->in_tube);
 }
 
 static uint64_t live_blocks(const struct torture *t)
@@ -99,6 +105,7 @@ void torture_marbles_end(struct torture *t)
 	for (int i = 0; i < BOXES; i++)
 		dure_list_close(t->boxes[i]);
 	dure_deque_close(t->tube);
+	dure_bitmap_close(t->in_tube);
 }
 
 /* A circle of lockers, a full segment, nothing there: then all of it is undone. */
@@ -109,29 +116,29 @@ static int is_fine(int r)
 
 static int take(struct torture *t, unsigned from, struct marble *m)
 {
-	switch (from) {
-	case 0:
-	case 1:
+	int r;
+
+	if (from < 2)
 		return dure_list_pop_front(t->boxes[from], m);
-	case 2:
-		return dure_deque_pop_front(t->tube, m);
-	default:
-		return dure_deque_pop_back(t->tube, m);
-	}
+	r = from == 2 ? dure_deque_pop_front(t->tube, m) : dure_deque_pop_back(t->tube, m);
+	if (r == 0)
+		r = dure_bitmap_clear(t->in_tube, m->number);
+	EXPECT(r != 0);
+	return r < 0 ? r : 0;
 }
 
 static int put(struct torture *t, unsigned to, const struct marble *m)
 {
-	switch (to) {
-	case 0:
-		return dure_list_push_back(t->boxes[0], m, NULL);
-	case 1:
-		return dure_list_push_front(t->boxes[1], m, NULL);
-	case 2:
-		return dure_deque_push_back(t->tube, m);
-	default:
-		return dure_deque_push_front(t->tube, m);
-	}
+	int r;
+
+	if (to < 2)
+		return to == 0 ? dure_list_push_back(t->boxes[0], m, NULL)
+			       : dure_list_push_front(t->boxes[1], m, NULL);
+	r = to == 2 ? dure_deque_push_back(t->tube, m) : dure_deque_push_front(t->tube, m);
+	if (r == 0)
+		r = dure_bitmap_set(t->in_tube, m->number);
+	EXPECT(r != 0);
+	return r < 0 ? r : 0;
 }
 
 static void move_some(struct torture *t, uint64_t lot)
@@ -240,14 +247,17 @@ int torture_marbles_judge(struct torture *t, uint64_t *count_blocks)
 {
 	struct count c = { .marbles = 0 };
 	struct marble m;
-	uint64_t blocks;
+	uint64_t blocks, bits;
 
 	for (int i = 0; i < BOXES; i++)
 		EXPECT(dure_list_visit(t->boxes[i], 0, count_marble, &c) >= 0);
 	for (uint64_t i = 0; i < dure_deque_count(t->tube); i++) {
 		EXPECT(dure_deque_get(t->tube, i, &m) == 0);
-		(void)count_marble(NULL, &m, &c);
+		c.is_wrong |= count_marble(NULL, &m, &c) || dure_bitmap_test(t->in_tube, m.number) != 1;
 	}
+	EXPECT(dure_bitmap_count(t->in_tube, 0, MARBLES, &bits) == 0);
+	if (bits != dure_deque_count(t->tube))
+		return wrong("the bits of marbles in the tube", bits, dure_deque_count(t->tube));
 	if (c.is_wrong || c.marbles != MARBLES)
 		return wrong("the marbles", c.marbles, MARBLES);
 	blocks = live_blocks(t);
