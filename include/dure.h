@@ -49,6 +49,7 @@
 #include <dure/pipe.h>
 #include <dure/poll.h>
 #include <dure/posix.h>
+#include <dure/priority.h>
 #include <dure/process.h>
 #include <dure/queue.h>
 #include <dure/ref.h>

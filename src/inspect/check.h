@@ -47,6 +47,7 @@ void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock);
 void durei_check_vector(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_bitmap(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_deque(struct durei_check *check, const void *object, uint64_t bytes);
+void durei_check_priority(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_list(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_string(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_ordered(struct durei_check *check, const void *object, uint64_t bytes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_containers.c - are vectors, bitmaps, deques, lists, strings and ordered maps right
+ * check_containers.c - are vectors, bitmaps, deques, priority queues, lists, strings and ordered maps right
  *
  * Why      see check.c. What they lead to are blocks of their own, large enough for what they
  *          say is there; and a tree has its keys in order, each below its own separator.
@@ -16,6 +16,7 @@
 #include "layout/deque.h"
 #include "layout/list.h"
 #include "layout/ordered.h"
+#include "layout/priority.h"
 #include "layout/string.h"
 #include "layout/vector.h"
 
@@ -205,6 +206,101 @@ void durei_check_string(struct durei_check *check, const void *object, uint64_t 
 			" bytes", capacity);
 	else if (length > capacity)
 		DAMAGED(check, "STRING2", at, "a string is longer than its block");
+}
+
+/* -- priority queues ----------------------------------------------------------------------- */
+
+struct heap_walk {
+	struct durei_check *check;
+	const struct dl_priority *queue;
+	uint64_t count, places, place_bytes;
+};
+
+static void heap_damaged(const struct heap_walk *walk, const char *rule, const char *what)
+{
+	uint64_t at = durei_offset(walk->check->seg, walk->queue);
+
+	DAMAGED(walk->check, rule, at, "a priority queue at +%#" PRIx64 ": %s", at, what);
+}
+
+/* A place of an array that has been checked. */
+static const void *seen_place(const struct durei_check *check, const struct dl_array *array,
+			      uint64_t number, uint64_t place_bytes)
+{
+	unsigned chunk = dl_array_chunk(number, array->first_bits);
+	uint64_t in = number - dl_array_chunk_start(chunk, array->first_bits);
+
+	return (const char *)durei_at(check->seg, cell64_load_acq(&array->chunks[chunk])) +
+	       in * place_bytes;
+}
+
+static const struct dl_priority_entry *seen_entry(const struct heap_walk *walk, uint64_t number)
+{
+	return seen_place(walk->check, &walk->queue->heap, number, sizeof(struct dl_priority_entry));
+}
+
+static const struct dl_priority_place *seen_element(const struct heap_walk *walk, uint64_t number)
+{
+	return seen_place(walk->check, &walk->queue->elements, number, walk->place_bytes);
+}
+
+/* False, and a finding. */
+static bool check_entry(const struct heap_walk *walk, uint64_t number)
+{
+	const struct dl_priority_entry *e = seen_entry(walk, number);
+	uint64_t place = cell64_load_acq(&e->place), word = cell64_load_acq(&e->word), above = word;
+	bool is_highest = walk->queue->flags & DL_PRIORITY_HIGHEST;
+
+	if (place >= walk->places || cell64_load_acq(&seen_element(walk, place)->at) != number) {
+		heap_damaged(walk, "PRIORITY2", "an entry's place does not know it");
+		return false;
+	}
+	if (number)
+		above = cell64_load_acq(&seen_entry(walk, (number - 1) / DL_PRIORITY_WAYS)->word);
+	if (is_highest ? word > above : word < above) {
+		heap_damaged(walk, "PRIORITY1", "an entry comes before its parent");
+		return false;
+	}
+	return true;
+}
+
+static void check_free_places(const struct heap_walk *walk)
+{
+	uint64_t next = cell64_load_acq(&walk->queue->free), n = 0, at;
+
+	for (; next && n < walk->places; n++) {
+		at = next <= walk->places ? cell64_load_acq(&seen_element(walk, next - 1)->at) : 0;
+		if (!(at & DL_PRIORITY_FREE))
+			break;
+		next = at & ~DL_PRIORITY_FREE;
+	}
+	if (next || n + walk->count != walk->places)
+		heap_damaged(walk, "PRIORITY3", "places have no entry, and are not free");
+}
+
+void durei_check_priority(struct durei_check *check, const void *object, uint64_t bytes)
+{
+	const struct dl_priority *q = object;
+	struct heap_walk walk = { .check = check, .queue = q };
+	uint64_t findings = check->sums.damaged, align;
+
+	if (bytes != sizeof *q || !stands_still(check, &q->guard) ||
+	    !check_element(check, &q->element))
+		return;
+	walk.count = cell64_load_acq(&q->count);
+	walk.places = cell64_load_acq(&q->places);
+	align = max_u64(q->element.align, 8);
+	walk.place_bytes = align_up(align_up(sizeof(struct dl_priority_place) +
+						     align_up(q->key_bytes, 8), q->element.align) +
+					    q->element.bytes, align);
+	check_array(check, &q->heap, walk.count, sizeof(struct dl_priority_entry));
+	check_array(check, &q->elements, walk.places, walk.place_bytes);
+	if (check->sums.damaged != findings)
+		return;
+	for (uint64_t i = 0; i < walk.count; i++)
+		if (!check_entry(&walk, i))
+			return;
+	check_free_places(&walk);
 }
 
 /* -- lists ------------------------------------------------------------------------------- */

@@ -85,6 +85,8 @@ static void check_container(struct durei_check *check, const char *type,
 		durei_check_bitmap(check, data, bytes);
 	else if (strncmp(type, "dure_deque", DL_TYPE_NAME_BYTES) == 0)
 		durei_check_deque(check, data, bytes);
+	else if (strncmp(type, "dure_priority", DL_TYPE_NAME_BYTES) == 0)
+		durei_check_priority(check, data, bytes);
 	else if (strncmp(type, "dure_list", DL_TYPE_NAME_BYTES) == 0)
 		durei_check_list(check, data, bytes);
 	else if (strncmp(type, "dure_string", DL_TYPE_NAME_BYTES) == 0)

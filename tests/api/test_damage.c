@@ -2,7 +2,7 @@
 /* Description: containers in a segment of damaged bytes: an error or not, never a crash or a hang. */
 #include "../t.h"
 
-enum { BYTES = 1 << 20, ROUNDS = 3000 };
+enum { BYTES = 3 << 19, ROUNDS = 3000 };
 
 struct wide {
 	uint64_t words[5];
@@ -34,6 +34,7 @@ static void fill(void)
 	dure_deque *d;
 	dure_list *l;
 	dure_bitmap *b;
+	dure_priority *q;
 	char name[32];
 	dure_segment *seg = open_buffer(sound, DURE_CREATE);
 
@@ -49,14 +50,18 @@ static void fill(void)
 		T_OK(dure_ordered_put(names, name, name_of((int)i, name), &i));
 	}
 	T_OK(dure_list_open(seg, "l", DURE_TYPE(struct wide), DURE_CREATE, NULL, &l));
-	for (int i = 0; i < 400; i++)
+	for (int i = 0; i < 200; i++)
 		T_OK(dure_list_push_back(l, NULL, NULL));
 	T_OK(dure_deque_open(seg, "d", DURE_TYPE(struct wide), DURE_CREATE, NULL, &d));
-	for (int i = 0; i < 1000; i++)
+	for (int i = 0; i < 300; i++)
 		T_OK(i % 2 ? dure_deque_push_back(d, NULL) : dure_deque_push_front(d, NULL));
 	T_OK(dure_bitmap_open(seg, "b", DURE_CREATE, &b));
 	T_OK(dure_bitmap_resize(b, 20000));
 	T_OK(dure_bitmap_set_range(b, 0, 19000));
+	T_OK(dure_priority_open(seg, "q", DURE_TYPE(struct wide), DURE_CREATE, NULL, &q));
+	for (uint64_t i = 0; i < 60; i++)
+		T_OK(dure_priority_push(q, &(uint64_t){ i * 7919 % 100 }, NULL, NULL));
+	dure_priority_close(q);
 	dure_bitmap_close(b);
 	dure_deque_close(d);
 	dure_vector_close(v);
@@ -174,6 +179,28 @@ static void use_bitmap(dure_segment *seg)
 	(void)dure_bitmap_destroy(seg, "b");
 }
 
+static void use_priority(dure_segment *seg)
+{
+	struct dure_priority_handle handle = { 0, 0 };
+	uint64_t key = 0;
+	dure_priority *q;
+	struct wide w;
+
+	if (dure_priority_open(seg, "q", DURE_TYPE(struct wide), DURE_OPEN, NULL, &q) < 0)
+		return;
+	memset(&w, 0, sizeof w);
+	for (uint64_t i = 0; i < 40; i++) {
+		(void)dure_priority_peek(q, &key, &w);
+		(void)dure_priority_push(q, &i, &w, &handle);
+		(void)dure_priority_pop(q, &key, &w);
+		(void)dure_priority_change(q, handle, &key);
+		(void)dure_priority_get(q, (struct dure_priority_handle){ i, i + 1 }, &key, &w);
+		(void)dure_priority_remove(q, (struct dure_priority_handle){ i, i + 1 });
+	}
+	dure_priority_close(q);
+	(void)dure_priority_destroy(seg, "q");
+}
+
 static void use_deque(dure_segment *seg)
 {
 	uint64_t count;
@@ -183,7 +210,7 @@ static void use_deque(dure_segment *seg)
 	if (dure_deque_open(seg, "d", DURE_TYPE(struct wide), DURE_OPEN, NULL, &d) < 0)
 		return;
 	(void)dure_deque_front(d, &w);
-	for (uint64_t i = 0; i < 1000; i += 40) {
+	for (uint64_t i = 0; i < 300; i += 12) {
 		(void)dure_deque_get_many(d, i, 20, many, &count);
 		(void)dure_deque_set(d, i, &many[0]);
 		(void)dure_deque_push_back(d, &w);
@@ -265,6 +292,7 @@ static void damaged_containers(void **state)
 		use_ordered(seg, "names", false);
 		use_vector(seg);
 		use_list(seg);
+		use_priority(seg);
 		use_bitmap(seg);
 		use_deque(seg);
 		use_string(seg);

@@ -19,6 +19,7 @@ static const struct scenarios *const rooms[] = {
 	&map_scenarios,
 	&message_scenarios,
 	&ordered_scenarios,
+	&priority_scenarios,
 	&ring_scenarios,
 	&segment_scenarios,
 	&semset_scenarios,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * marbles.c - what the tortured do to lists, deques and bitmaps
+ * marbles.c - what the tortured do to lists, deques, bitmaps and priority queues
  *
  * Each marble is in one of two boxes, which are lists, or in the tube, a deque, whose bitmap says
- * which ones are in it. They move in transactions, or by splicing, and are counted in the end, each
+ * which ones are in it, or in the funnel, a priority queue. They move in transactions, or by splicing, and are counted in the end, each
  * once. Then all is destroyed, and nothing may be left of it.
  */
 #include <errno.h>
@@ -55,6 +55,8 @@ static void make_all(struct torture *t)
 				      &t->boxes[i]) >= 0);
 	EXPECT(dure_deque_open(t->seg, "tube", DURE_TYPE(struct marble), DURE_CREATE, &o,
 			       &t->tube) >= 0);
+	EXPECT(dure_priority_open(t->seg, "funnel", DURE_TYPE(struct marble), DURE_CREATE, NULL,
+				  &t->funnel) >= 0);
 	EXPECT(dure_bitmap_open(t->seg, "in-tube", DURE_CREATE, &t->in_tube) >= 0);
 	EXPECT(dure_bitmap_resize(t->in_tube, MARBLES) == 0);
 }
@@ -78,6 +80,8 @@ static void destroy_all(struct torture *t)
 	}
 	EXPECT(dure_deque_destroy(t->seg, "tube") == 0);
 	dure_deque_close(t->tube);
+	EXPECT(dure_priority_destroy(t->seg, "funnel") == 0);
+	dure_priority_close(t->funnel);
 	EXPECT(dure_bitmap_destroy(t->seg, "in-tube") == 0);
 	dure_bitmap_close(t->in_tube);
 }
@@ -105,6 +109,7 @@ void torture_marbles_end(struct torture *t)
 	for (int i = 0; i < BOXES; i++)
 		dure_list_close(t->boxes[i]);
 	dure_deque_close(t->tube);
+	dure_priority_close(t->funnel);
 	dure_bitmap_close(t->in_tube);
 }
 
@@ -118,6 +123,8 @@ static int take(struct torture *t, unsigned from, struct marble *m)
 {
 	int r;
 
+	if (from == 4)
+		return dure_priority_pop(t->funnel, NULL, m);
 	if (from < 2)
 		return dure_list_pop_front(t->boxes[from], m);
 	r = from == 2 ? dure_deque_pop_front(t->tube, m) : dure_deque_pop_back(t->tube, m);
@@ -129,8 +136,11 @@ static int take(struct torture *t, unsigned from, struct marble *m)
 
 static int put(struct torture *t, unsigned to, const struct marble *m)
 {
+	uint64_t key = m->number * 7919 % 64;
 	int r;
 
+	if (to == 4)
+		return dure_priority_push(t->funnel, &key, m, NULL);
 	if (to < 2)
 		return to == 0 ? dure_list_push_back(t->boxes[0], m, NULL)
 			       : dure_list_push_front(t->boxes[1], m, NULL);
@@ -148,11 +158,11 @@ static void move_some(struct torture *t, uint64_t lot)
 	int r = 0;
 
 	EXPECT(dure_tx_begin(t->seg, &tx) == 0);
-	for (uint64_t n = lot % 3 + 1; r == 0 && n > 0; n--, lot /= 16) {
-		r = take(t, (unsigned)(lot / 4 % 4), &m);
+	for (uint64_t n = lot % 3 + 1; r == 0 && n > 0; n--, lot /= 25) {
+		r = take(t, (unsigned)(lot / 5 % 5), &m);
 		if (r == 0) {
 			EXPECT(is_marble(&m));
-			r = put(t, (unsigned)(lot % 4), &m);
+			r = put(t, (unsigned)(lot % 5), &m);
 		}
 	}
 	EXPECT(is_fine(r));
@@ -255,6 +265,9 @@ int torture_marbles_judge(struct torture *t, uint64_t *count_blocks)
 		EXPECT(dure_deque_get(t->tube, i, &m) == 0);
 		c.is_wrong |= count_marble(NULL, &m, &c) || dure_bitmap_test(t->in_tube, m.number) != 1;
 	}
+	/* in their order */
+	for (uint64_t key, last = 0; dure_priority_pop(t->funnel, &key, &m) == 0; last = key)
+		c.is_wrong |= count_marble(NULL, &m, &c) || key < last;
 	EXPECT(dure_bitmap_count(t->in_tube, 0, MARBLES, &bits) == 0);
 	if (bits != dure_deque_count(t->tube))
 		return wrong("the bits of marbles in the tube", bits, dure_deque_count(t->tube));

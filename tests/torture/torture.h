@@ -84,6 +84,7 @@ struct torture {
 	uint64_t shelf_blocks;		/* of a new one */
 	dure_list *boxes[BOXES];
 	dure_deque *tube;
+	dure_priority *funnel;
 	dure_bitmap *in_tube;		/* whose numbers are in it */
 	uint64_t marble_blocks;		/* of boxes and tube, as they are filled */
 	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
@@ -106,7 +107,7 @@ void torture_containers_work(struct torture *t, uint64_t lot);
 /* *count: of live blocks, grows by those of what changes its number of them */
 int torture_containers_judge(struct torture *t, uint64_t *count);
 
-/* marbles.c: the same, for lists, deques and bitmaps */
+/* marbles.c: the same, for lists, deques, bitmaps and priority queues */
 void torture_marbles_begin(struct torture *t);
 void torture_marbles_end(struct torture *t);
 void torture_marbles_work(struct torture *t, uint64_t lot);
