@@ -10,9 +10,7 @@
  *                    before first, or from end on, then that word [GUARD4]. Whatever else changes
  *                    is a log with a mark, so that a reader who met an element while it was taken
  *                    away, and its place used anew, looks again
- *          [DEQUEC2] so first and end may move under a reader: he has a pair that was there at one
- *                    moment if first, read again after end, is the same
- *          [DEQUEC3] in a transaction the place of a new element may be that of one which it has
+ *          [DEQUEC2] in a transaction the place of a new element may be that of one which it has
  *                    taken away, and will be there again if it is undone: its bytes are remembered
  * Death    push, after step      is left behind                     who mends it
  *          1 the element         bytes outside first and end        nobody reads them
@@ -22,28 +20,18 @@
  *          1 some chunks         a deque with fewer elements        whoever destroys it next
  *          2 name and rest       gone                               -
  */
-#include <dure/deque.h>
+#include "container/deque.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/options.h"
-#include "container/array.h"
 #include "heap/heap.h"
-#include "layout/deque.h"
 
 enum {
 	CHUNK_BYTES = 4096,
 	WORD_BYTES = 8,
 	FREED_AT_ONCE = 24,	/* chunks, by destroy: the log of so many fits the lane */
-	MOVED = 1,		/* of a read: look again */
-};
-
-struct dure_deque {
-	struct durei_elements elements;
-	struct dl_deque *shared;
-	unsigned chunk_bits;
-	uint64_t chunk_bytes;
 };
 
 static const struct durei_kind deques = {
@@ -94,7 +82,7 @@ static int make_plan(struct dure_type type, const struct dure_deque_options *opt
 		o.chunk_count = max_u64(CHUNK_BYTES / type.size_bytes, 1);
 	if (o.chunk_count > UINT64_C(1) << DL_DEQUE_CHUNK_BITS_MAX ||
 	    !bytes_of_chunk(type.size_bytes, log2_ceil(o.chunk_count)))
-		return durei_error(EINVAL, "options.chunk_count %llu: so many elements fit no segment",
+		return durei_error(EINVAL, "options.chunk_count %llu: they fit no segment",
 				   (unsigned long long)o.chunk_count);
 	*ret = (struct plan){ .type = type, .chunk_bits = log2_ceil(o.chunk_count) };
 	return 0;
@@ -137,82 +125,11 @@ void dure_deque_close(dure_deque *deque)
 	free(deque);
 }
 
-/* -- where an element is ----------------------------------------------------------------- */
-
-/* What the deque says it is, checked. */
-struct view {
-	uint64_t first, end;
-	struct dl_deque_table *table;	/* NULL: none */
-	uint64_t places;
-};
-
-static int damaged(const dure_deque *d)
-{
-	return durei_elements_damaged(&d->elements, "a chunk, or the table,");
-}
-
-static int no_such_element(const dure_deque *d, uint64_t index, uint64_t count)
-{
-	return durei_error(EINVAL, "deque %s has %llu elements: there is none of index %llu",
-			   d->elements.name.text, (unsigned long long)count,
-			   (unsigned long long)index);
-}
-
-static int view_table(const dure_deque *d, struct view *v)
-{
-	uint64_t offset = cell64_load_acq(&d->shared->table);
-
-	v->table = NULL;
-	v->places = 0;
-	if (offset == 0)
-		return v->first == v->end ? 0 : damaged(d);
-	v->table = (void *)durei_chunk_at(d->elements.seg, &d->shared->table, sizeof *v->table);
-	if (!v->table)
-		return damaged(d);
-	v->places = v->table->places;
-	if (is_power_of_two(v->places) && v->places <= DL_BYTES_MAX / WORD_BYTES &&
-	    durei_bytes_are_backed(d->elements.seg, offset, sizeof *v->table + v->places * WORD_BYTES))
-		return 0;
-	return damaged(d);
-}
-
-/* 0; MOVED [DEQUEC2]; -EUCLEAN */
-static inline int view(const dure_deque *d, struct view *ret)
-{
-	ret->first = cell64_load_acq(&d->shared->first);
-	ret->end = cell64_load_acq(&d->shared->end);
-	if (__builtin_expect(cell64_load_acq(&d->shared->first) != ret->first, 0))
-		return MOVED;
-	if (__builtin_expect((ret->end - ret->first) >> DL_DEQUE_COUNT_BITS_MAX != 0, 0))
-		return damaged(d);
-	return view_table(d, ret);
-}
-
-static inline struct cell64 *link_of(const dure_deque *d, const struct view *v, uint64_t number)
-{
-	return &v->table->chunks[(number >> d->chunk_bits) & (v->places - 1)];
-}
-
-static inline uint64_t place_in_chunk(const dure_deque *d, uint64_t number)
-{
-	return number & ((UINT64_C(1) << d->chunk_bits) - 1);
-}
-
-/* NULL: there is no chunk. */
-static inline unsigned char *place_of(const dure_deque *d, const struct view *v, uint64_t number)
-{
-	unsigned char *chunk;
-
-	if (__builtin_expect(!v->table, 0))
-		return NULL;
-	chunk = durei_chunk_at(d->elements.seg, link_of(d, v, number), d->chunk_bytes);
-	return chunk ? chunk + place_in_chunk(d, number) * d->elements.bytes : NULL;
-}
-
 /* -- room -------------------------------------------------------------------------------- */
 
 /* Is there a place in the table for the chunk of an element before first, or at end? [DEQUE2] */
-static inline bool has_place(const dure_deque *d, const struct view *v, uint64_t number)
+static inline bool has_place(const dure_deque *d, const struct durei_deque_view *v,
+			     uint64_t number)
 {
 	uint64_t low = min_u64(number, v->first);
 	uint64_t high = v->end > v->first ? max_u64(number, v->end - 1) : number;
@@ -221,8 +138,8 @@ static inline bool has_place(const dure_deque *d, const struct view *v, uint64_t
 }
 
 /* A reserved block with a table of so many places, which leads to all that the old one does. */
-static int build_table(const dure_deque *d, struct durei_lane *lane, const struct view *v,
-		       uint64_t places, uint64_t *ret_offset)
+static int build_table(const dure_deque *d, struct durei_lane *lane,
+		       const struct durei_deque_view *v, uint64_t places, uint64_t *ret_offset)
 {
 	uint64_t bytes = sizeof(struct dl_deque_table) + places * WORD_BYTES;
 	int r = durei_block_reserve(lane, bytes, 16, ret_offset);
@@ -241,7 +158,7 @@ static int build_table(const dure_deque *d, struct durei_lane *lane, const struc
 }
 
 /* [DEQUE3]: the old table is full, or there is none. */
-static int grow_table(dure_deque *d, struct durei_guard *guard, struct view *v)
+static int grow_table(dure_deque *d, struct durei_guard *guard, struct durei_deque_view *v)
 {
 	struct cell64 *link = &d->shared->table;
 	uint64_t old = cell64_load_rlx(link), offset;
@@ -263,11 +180,12 @@ static int grow_table(dure_deque *d, struct durei_guard *guard, struct view *v)
 	if (r == 0 && old)
 		r = durei_log_free(guard->lane, old);
 	r = durei_guard_end(guard, r);
-	return r < 0 ? r : view_table(d, v);
+	return r < 0 ? r : durei_deque_view_table(d, v);
 }
 
 /* Sees to it that there is a chunk for an element before first, or at end. */
-static int make_room(dure_deque *d, struct durei_guard *guard, struct view *v, uint64_t number)
+static int make_room(dure_deque *d, struct durei_guard *guard, struct durei_deque_view *v,
+		     uint64_t number)
 {
 	int r = 0;
 
@@ -276,16 +194,15 @@ static int make_room(dure_deque *d, struct durei_guard *guard, struct view *v, u
 				   d->elements.name.text);
 	if (!has_place(d, v, number))
 		r = grow_table(d, guard, v);
-	if (r < 0 || place_of(d, v, number))
+	if (r < 0 || durei_deque_place(d, v, number))
 		return r;
-	if (cell64_load_rlx(link_of(d, v, number)))
-		return damaged(d);	/* it is there, and cannot be used */
-	return durei_chunk_add(guard, link_of(d, v, number), d->chunk_bytes, d->elements.align);
+	if (cell64_load_rlx(durei_deque_link(d, v, number)))
+		return durei_deque_damaged(d);	/* it is there, and cannot be used */
+	return durei_chunk_add(guard, durei_deque_link(d, v, number), d->chunk_bytes,
+			       d->elements.align);
 }
 
 /* -- adding ------------------------------------------------------------------------------ */
-
-enum end { FRONT, BACK };
 
 /* What is changed by one more, or one less, at an end. */
 struct step {
@@ -294,16 +211,20 @@ struct step {
 	uint64_t value;			/* the cell's, afterwards */
 };
 
-static inline struct step step_to_add(const dure_deque *d, const struct view *v, enum end end)
+static inline struct step step_to_add(const dure_deque *d, const struct durei_deque_view *v,
+				      enum durei_deque_end end)
 {
-	return end == BACK ? (struct step){ v->end, &d->shared->end, v->end + 1 }
-			   : (struct step){ v->first - 1, &d->shared->first, v->first - 1 };
+	return end == DUREI_BACK
+		       ? (struct step){ v->end, &d->shared->end, v->end + 1 }
+		       : (struct step){ v->first - 1, &d->shared->first, v->first - 1 };
 }
 
-static inline struct step step_to_take(const dure_deque *d, const struct view *v, enum end end)
+static inline struct step step_to_take(const dure_deque *d, const struct durei_deque_view *v,
+				       enum durei_deque_end end)
 {
-	return end == BACK ? (struct step){ v->end - 1, &d->shared->end, v->end - 1 }
-			   : (struct step){ v->first, &d->shared->first, v->first + 1 };
+	return end == DUREI_BACK
+		       ? (struct step){ v->end - 1, &d->shared->end, v->end - 1 }
+		       : (struct step){ v->first, &d->shared->first, v->first + 1 };
 }
 
 static inline void fill(const dure_deque *d, unsigned char *to, const void *element)
@@ -314,7 +235,7 @@ static inline void fill(const dure_deque *d, unsigned char *to, const void *elem
 		memset(to, 0, d->elements.bytes);
 }
 
-/* [DEQUEC3] */
+/* [DEQUEC2] */
 static int add_in_tx(dure_deque *d, struct durei_guard *guard, const struct step *step,
 		     unsigned char *to, const void *element)
 {
@@ -330,24 +251,25 @@ static int add_in_tx(dure_deque *d, struct durei_guard *guard, const struct step
 	return durei_guard_end(guard, r);
 }
 
-static inline int add_locked(dure_deque *d, struct durei_guard *guard, enum end end,
+static inline int add_locked(dure_deque *d, struct durei_guard *guard, enum durei_deque_end end,
 			     const void *element)
 {
-	struct view v;
-	int r = view(d, &v);
+	struct durei_deque_view v;
+	int r = durei_deque_see(d, &v);
 	struct step step = step_to_add(d, &v, end);
 	unsigned char *to = r == 0 && has_place(d, &v, step.number)
-				    ? place_of(d, &v, step.number) : NULL;
+				    ? durei_deque_place(d, &v, step.number) : NULL;
 
 	if (__builtin_expect(!to, 0)) {
-		r = r == MOVED ? damaged(d) : r;	/* nobody moves it but us */
+		if (r == DUREI_DEQUE_MOVED)	/* nobody moves it but us */
+			r = durei_deque_damaged(d);
 		if (r == 0)
 			r = make_room(d, guard, &v, step.number);
 		if (r < 0)
 			return r;
-		to = place_of(d, &v, step.number);
+		to = durei_deque_place(d, &v, step.number);
 		if (!to)
-			return damaged(d);
+			return durei_deque_damaged(d);
 	}
 	if (guard->in_tx)
 		return add_in_tx(d, guard, &step, to, element);
@@ -371,7 +293,7 @@ int dure_deque_push_back(dure_deque *deque, const void *element)
 
 	if (r < 0)
 		return r;
-	r = add_locked(deque, &guard, BACK, element);
+	r = add_locked(deque, &guard, DUREI_BACK, element);
 	durei_guard_unlock(&guard);
 	return r;
 }
@@ -383,7 +305,7 @@ int dure_deque_push_front(dure_deque *deque, const void *element)
 
 	if (r < 0)
 		return r;
-	r = add_locked(deque, &guard, FRONT, element);
+	r = add_locked(deque, &guard, DUREI_FRONT, element);
 	durei_guard_unlock(&guard);
 	return r;
 }
@@ -391,40 +313,40 @@ int dure_deque_push_front(dure_deque *deque, const void *element)
 /* -- taking away ------------------------------------------------------------------------- */
 
 /* Was the element the last one of its chunk, seen from the end it was taken at? */
-static bool leaves_chunk(const dure_deque *d, const struct step *step, enum end end)
+static bool leaves_chunk(const dure_deque *d, const struct step *step, enum durei_deque_end end)
 {
-	return place_in_chunk(d, end == FRONT ? step->number + 1 : step->number) == 0;
+	return durei_deque_in_chunk(d, end == DUREI_FRONT ? step->number + 1 : step->number) == 0;
 }
 
-static int take_locked(dure_deque *d, struct durei_guard *guard, const struct view *v,
-		       enum end end, void *ret_element)
+static int take_locked(dure_deque *d, struct durei_guard *guard, const struct durei_deque_view *v,
+		       enum durei_deque_end end, void *ret_element)
 {
 	struct step step = step_to_take(d, v, end);
-	const unsigned char *from = place_of(d, v, step.number);
+	const unsigned char *from = durei_deque_place(d, v, step.number);
 	int r;
 
 	if (!from)
-		return damaged(d);
+		return durei_deque_damaged(d);
 	r = durei_guard_begin(guard);
 	if (r < 0)
 		return r;
 	r = durei_log_write_word(guard->lane, step.cell, step.value);
 	if (r == 0 && leaves_chunk(d, &step, end))
-		r = durei_chunk_drop(guard->lane, link_of(d, v, step.number));
-	if (r == 0 && ret_element)	/* nothing can fail any more, and the chunk is not free yet */
+		r = durei_chunk_drop(guard->lane, durei_deque_link(d, v, step.number));
+	if (r == 0 && ret_element)	/* nothing can fail any more; the chunk is not free */
 		durei_element_copy(ret_element, from, d->elements.bytes);
 	return durei_guard_end(guard, r);
 }
 
-static int pop(dure_deque *d, enum end end, void *ret_element)
+static int pop(dure_deque *d, enum durei_deque_end end, void *ret_element)
 {
 	struct durei_guard guard;
-	struct view v;
+	struct durei_deque_view v;
 	int r = lock(d, &guard);
 
 	if (r < 0)
 		return r;
-	r = view(d, &v);
+	r = durei_deque_see(d, &v);
 	if (r == 0 && v.first == v.end)
 		r = durei_error_plain(ENOENT);
 	if (r == 0)
@@ -435,12 +357,12 @@ static int pop(dure_deque *d, enum end end, void *ret_element)
 
 int dure_deque_pop_back(dure_deque *deque, void *ret_element)
 {
-	return pop(deque, BACK, ret_element);
+	return pop(deque, DUREI_BACK, ret_element);
 }
 
 int dure_deque_pop_front(dure_deque *deque, void *ret_element)
 {
-	return pop(deque, FRONT, ret_element);
+	return pop(deque, DUREI_FRONT, ret_element);
 }
 
 /* -- elements ---------------------------------------------------------------------------- */
@@ -448,16 +370,16 @@ int dure_deque_pop_front(dure_deque *deque, void *ret_element)
 static int set_locked(dure_deque *d, struct durei_guard *guard, uint64_t index,
 		      const void *element)
 {
-	struct view v;
+	struct durei_deque_view v;
 	unsigned char *to = NULL;
-	int r = view(d, &v);
+	int r = durei_deque_see(d, &v);
 
 	if (r == 0 && index >= v.end - v.first)
-		return no_such_element(d, index, v.end - v.first);
+		return durei_deque_no_element(d, index, v.end - v.first);
 	if (r == 0)
-		to = place_of(d, &v, v.first + index);
+		to = durei_deque_place(d, &v, v.first + index);
 	if (!to)
-		return r < 0 ? r : damaged(d);
+		return r < 0 ? r : durei_deque_damaged(d);
 	r = durei_guard_begin(guard);
 	if (r < 0)
 		return r;
@@ -480,139 +402,17 @@ int dure_deque_set(dure_deque *deque, uint64_t index, const void *element)
 	return r;
 }
 
-/* Some elements, from an index or from the end. */
-struct part {
-	uint64_t index;
-	enum end from;			/* BACK: index 0 is the last element */
-	uint64_t count;
-	unsigned char *to;
-	uint64_t got;
-};
-
-/* 0; MOVED; -EUCLEAN */
-static int copy_part(const dure_deque *d, struct part *part)
-{
-	struct view v;
-	int r = view(d, &v);
-	uint64_t count = r == 0 ? v.end - v.first : 0, number, room;
-
-	part->got = 0;
-	if (r != 0 || part->index >= count)
-		return r;
-	number = part->from == FRONT ? v.first + part->index : v.end - 1 - part->index;
-	count = min_u64(part->count, v.end - number);
-	while (part->got < count) {
-		const unsigned char *from = place_of(d, &v, number);
-		if (!from)
-			return damaged(d);
-		room = min_u64((UINT64_C(1) << d->chunk_bits) - place_in_chunk(d, number),
-			       count - part->got);
-		durei_element_copy(part->to + part->got * d->elements.bytes, from,
-				   room * d->elements.bytes);
-		part->got += room;
-		number += room;
-	}
-	return 0;
-}
-
-static int copy_still(dure_deque *d, struct part *part)
-{
-	struct durei_look look;
-	int r = durei_look_open(&look, d->elements.seg, &d->shared->guard);
-
-	while (r == 0 && (r = durei_look_begin(&look)) == 0) {
-		r = copy_part(d, part);
-		if (r == MOVED ? durei_look_failed(&look) : durei_look_end(&look))
-			return r;
-		r = 0;
-	}
-	return r;
-}
-
-int dure_deque_get(dure_deque *deque, uint64_t index, void *ret_element)
-{
-	struct part part = { .index = index, .from = FRONT, .count = 1, .to = ret_element };
-	int r = copy_still(deque, &part);
-
-	if (r == 0 && !part.got)
-		return no_such_element(deque, index, dure_deque_count(deque));
-	return r;
-}
-
-int dure_deque_get_many(dure_deque *deque, uint64_t index, uint64_t count, void *ret_elements,
-			uint64_t *ret_count)
-{
-	struct part part = { .index = index, .from = FRONT, .count = count, .to = ret_elements };
-	int r = copy_still(deque, &part);
-
-	if (r == 0)
-		*ret_count = part.got;
-	return r;
-}
-
-static int get_end(dure_deque *d, enum end end, void *ret_element)
-{
-	struct part part = { .from = end, .count = 1, .to = ret_element };
-	int r = copy_still(d, &part);
-
-	return r == 0 && !part.got ? durei_error_plain(ENOENT) : r;
-}
-
-int dure_deque_front(dure_deque *deque, void *ret_element)
-{
-	return get_end(deque, FRONT, ret_element);
-}
-
-int dure_deque_back(dure_deque *deque, void *ret_element)
-{
-	return get_end(deque, BACK, ret_element);
-}
-
-uint64_t dure_deque_count(const dure_deque *deque)
-{
-	uint64_t first = cell64_load_acq(&deque->shared->first);
-	uint64_t end = cell64_load_acq(&deque->shared->end);
-
-	return end >= first ? end - first : 0;	/* it was emptied in between */
-}
-
-void *dure_deque_at(const dure_deque *deque, uint64_t index, uint64_t *ret_count)
-{
-	struct view v;
-	uint64_t count = 0, number;
-	void *at = NULL;
-	int r = durei_handle_check(deque->elements.seg);
-
-	if (r < 0)
-		return NULL;
-	while ((r = view(deque, &v)) == MOVED)
-		cell_relax();
-	count = r == 0 ? v.end - v.first : 0;
-	number = v.first + index;
-	if (r == 0 && index >= count)
-		(void)no_such_element(deque, index, count);
-	else if (r == 0)
-		at = place_of(deque, &v, number);
-	if (r == 0 && index < count && !at)
-		(void)damaged(deque);
-	if (at && ret_count)
-		*ret_count = min_u64((UINT64_C(1) << deque->chunk_bits) -
-					     place_in_chunk(deque, number),
-				     v.end - number);
-	return at;
-}
-
 /* -- the end of a deque ------------------------------------------------------------------ */
 
 /* Between guard begin and end: some chunks from the front. Returns how many */
-static int drop_chunks(dure_deque *d, struct durei_guard *guard, struct view *v)
+static int drop_chunks(dure_deque *d, struct durei_guard *guard, struct durei_deque_view *v)
 {
 	int n = 0, r = 0;
 
 	while (r == 0 && n < FREED_AT_ONCE && v->first < v->end) {
-		struct cell64 *link = link_of(d, v, v->first);
+		struct cell64 *link = durei_deque_link(d, v, v->first);
 		if (!cell64_load_rlx(link))
-			return damaged(d);
+			return durei_deque_damaged(d);
 		r = durei_chunk_drop(guard->lane, link);
 		v->first = min_u64(v->end, ((v->first >> d->chunk_bits) + 1) << d->chunk_bits);
 		n += r == 0;
@@ -626,12 +426,12 @@ static int drop_chunks(dure_deque *d, struct durei_guard *guard, struct view *v)
 static int free_some(dure_deque *d, struct durei_lane *lane)
 {
 	struct durei_guard guard;
-	struct view v;
+	struct durei_deque_view v;
 	int r = durei_guard_lock(lane, &d->shared->guard, &guard);
 
 	if (r < 0)
 		return r;
-	r = view(d, &v);
+	r = durei_deque_see(d, &v);
 	if (r == 0)
 		r = durei_guard_begin(&guard);
 	if (r == 0)
@@ -660,12 +460,12 @@ static int free_table(dure_tx *tx, void *object, uint64_t count, void *context)
 {
 	dure_segment *seg = dure_tx_segment(tx);
 	dure_deque *d = context;
-	struct view v;
+	struct durei_deque_view v;
 	int r;
 
 	(void)object;
 	(void)count;
-	r = view(d, &v);
+	r = durei_deque_see(d, &v);
 	for (uint64_t i = 0; r == 0 && i < v.places; i++) {
 		uint64_t offset = cell64_load_rlx(&v.table->chunks[i]);
 		if (offset)

@@ -13,25 +13,14 @@
  *                       away, and will be there again if it is undone: its bytes are remembered
  * Death    tx/log.c, a transaction of one operation. destroy: object/object.c.
  */
-#include <dure/priority.h>
+#include "container/priority.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/options.h"
-#include "container/array.h"
-#include "layout/priority.h"
 
 enum { WORD_BYTES = 8 };
-
-struct dure_priority {
-	struct durei_elements elements;
-	struct durei_array heap, places;
-	struct dl_priority *shared;
-	uint32_t key_bytes;		/* 0: a number */
-	bool is_highest;
-	uint64_t element_offset;	/* in a place */
-};
 
 static const struct durei_kind queues = {
 	.what = "priority queue",
@@ -88,7 +77,8 @@ static int make_plan(struct dure_type type, const struct dure_priority_options *
 	if (r < 0)
 		return r;
 	if (o.flags & ~(uint32_t)DURE_PRIORITY_HIGHEST)
-		return durei_error(EINVAL, "options.flags %#x are none of DURE_PRIORITY_...", o.flags);
+		return durei_error(EINVAL, "options.flags %#x are none of DURE_PRIORITY_...",
+				   o.flags);
 	if (o.key_bytes > DL_PRIORITY_KEY_MAX)
 		return durei_error(EINVAL, "options.key_bytes %u is more than %d", o.key_bytes,
 				   DL_PRIORITY_KEY_MAX);
@@ -123,8 +113,8 @@ static int check_found(const dure_priority *q, const struct plan *plan)
 	if (q->key_bytes == plan->key_bytes &&
 	    q->is_highest == ((plan->flags & DL_PRIORITY_HIGHEST) != 0))
 		return 0;
-	return durei_error(EINVAL, "segment %s: priority queue %s has keys of %u bytes (0: numbers), the "
-			   "%s first", q->elements.seg->super.name, q->elements.name.text,
+	return durei_error(EINVAL, "segment %s: priority queue %s has keys of %u bytes (0: "
+			   "numbers), the %s first", q->elements.seg->super.name, q->elements.name.text,
 			   q->key_bytes, q->is_highest ? "highest" : "lowest");
 }
 
@@ -160,56 +150,6 @@ void dure_priority_close(dure_priority *queue)
 	free(queue);
 }
 
-/* -- entries and places ------------------------------------------------------------------ */
-
-struct entry {
-	uint64_t word, place;
-};
-
-static int damaged(const dure_priority *q)
-{
-	return durei_elements_damaged(&q->elements, "an entry, or a place,");
-}
-
-static inline struct dl_priority_entry *entry_at(const dure_priority *q, uint64_t number)
-{
-	uint64_t room;
-
-	return (void *)durei_array_at(&q->heap, number, &room);
-}
-
-static inline struct dl_priority_place *place_at(const dure_priority *q, uint64_t number)
-{
-	uint64_t room;
-
-	return (void *)durei_array_at(&q->places, number, &room);
-}
-
-static inline unsigned char *key_of(struct dl_priority_place *place)
-{
-	return (unsigned char *)(place + 1);
-}
-
-static inline unsigned char *element_of(const dure_priority *q, struct dl_priority_place *place)
-{
-	return (unsigned char *)place + q->element_offset;
-}
-
-/* Entry number `number` of those there are, with its place. 0; -EUCLEAN */
-static int load_entry(const dure_priority *q, uint64_t number, struct entry *ret,
-		      struct dl_priority_place **ret_place)
-{
-	const struct dl_priority_entry *e = entry_at(q, number);
-
-	if (!e)
-		return damaged(q);
-	ret->word = cell64_load_acq(&e->word);
-	ret->place = cell64_load_acq(&e->place);
-	*ret_place = place_at(q, ret->place);
-	/* [PRIORITY2] */
-	return *ret_place && cell64_load_acq(&(*ret_place)->at) == number ? 0 : damaged(q);
-}
-
 /* The word of a caller's key. */
 static uint64_t word_of(const dure_priority *q, const void *key)
 {
@@ -224,122 +164,6 @@ static uint64_t word_of(const dure_priority *q, const void *key)
 	word = __builtin_bswap64(word);
 #endif
 	return word;
-}
-
-/* Where words are equal. */
-static bool is_before_by_place(const dure_priority *q, struct entry a, struct entry b)
-{
-	struct dl_priority_place *pa = place_at(q, a.place), *pb = place_at(q, b.place);
-	int r = pa && pb && q->key_bytes > WORD_BYTES
-			? memcmp(key_of(pa), key_of(pb), q->key_bytes) : 0;
-
-	if (!pa || !pb)
-		return false;		/* a damaged heap has no order */
-	if (r)
-		return (r < 0) != q->is_highest;
-	return cell64_load_rlx(&pa->serial) < cell64_load_rlx(&pb->serial);
-}
-
-static inline bool is_before(const dure_priority *q, struct entry a, struct entry b)
-{
-	if (a.word != b.word)
-		return (a.word < b.word) != q->is_highest;
-	return is_before_by_place(q, a, b);
-}
-
-/* -- the heap, between guard begin and end ------------------------------------------------- */
-
-/* An entry gets this number, and its place knows. */
-static int store_entry(const dure_priority *q, struct durei_lane *lane, uint64_t number,
-		       struct entry e)
-{
-	struct dl_priority_entry *to = entry_at(q, number);
-	struct dl_priority_place *place = place_at(q, e.place);
-	int r;
-
-	if (!to || !place)
-		return damaged(q);
-	r = durei_log_write_word(lane, &to->word, e.word);
-	if (r == 0)
-		r = durei_log_write_word(lane, &to->place, e.place);
-	return r < 0 ? r : durei_log_write_word(lane, &place->at, number);
-}
-
-/* From number up: what comes after the entry moves down. */
-static int sift_up(const dure_priority *q, struct durei_lane *lane, uint64_t number,
-		   struct entry e)
-{
-	struct dl_priority_place *place;
-	struct entry above;
-	int r = 0;
-
-	while (r == 0 && number > 0) {
-		uint64_t parent = (number - 1) / DL_PRIORITY_WAYS;
-		r = load_entry(q, parent, &above, &place);
-		if (r < 0 || !is_before(q, e, above))
-			break;
-		r = store_entry(q, lane, number, above);
-		number = parent;
-	}
-	return r < 0 ? r : store_entry(q, lane, number, e);
-}
-
-/* The first of the children of an entry, of count entries. 1; 0: it has none; -EUCLEAN */
-static int first_child(const dure_priority *q, uint64_t number, uint64_t count,
-		       uint64_t *ret_number, struct entry *ret)
-{
-	uint64_t child = number * DL_PRIORITY_WAYS + 1;
-	uint64_t end = min_u64(child + DL_PRIORITY_WAYS, count);
-	struct dl_priority_place *place;
-	struct entry e;
-
-	if (child >= count)
-		return 0;
-	for (*ret_number = child; child < end; child++) {
-		int r = load_entry(q, child, &e, &place);
-		if (r < 0)
-			return r;
-		if (child == *ret_number || is_before(q, e, *ret)) {
-			*ret_number = child;
-			*ret = e;
-		}
-	}
-	return 1;
-}
-
-/* From number down, of count entries: what comes before the entry moves up. */
-static int sift_down(const dure_priority *q, struct durei_lane *lane, uint64_t number,
-		     uint64_t count, struct entry e)
-{
-	uint64_t child = 0;
-	struct entry below;
-	int r;
-
-	while ((r = first_child(q, number, count, &child, &below)) == 1) {
-		if (!is_before(q, below, e))
-			break;
-		r = store_entry(q, lane, number, below);
-		if (r < 0)
-			return r;
-		number = child;
-	}
-	return r < 0 ? r : store_entry(q, lane, number, e);
-}
-
-/* To where it belongs, from a number that is nobody's. */
-static int settle(const dure_priority *q, struct durei_lane *lane, uint64_t number, uint64_t count,
-		  struct entry e)
-{
-	struct dl_priority_place *place;
-	struct entry above;
-	int r = 0;
-
-	if (number > 0)
-		r = load_entry(q, (number - 1) / DL_PRIORITY_WAYS, &above, &place);
-	if (r < 0)
-		return r;
-	return number > 0 && is_before(q, e, above) ? sift_up(q, lane, number, e)
-						     : sift_down(q, lane, number, count, e);
 }
 
 /* -- adding ------------------------------------------------------------------------------ */
@@ -358,7 +182,8 @@ static int make_room(dure_priority *q, struct durei_guard *guard)
 	int r = durei_array_make_room(&q->heap, guard, cell64_load_rlx(&q->shared->count), 1);
 
 	if (r == 0 && !cell64_load_rlx(&q->shared->free))
-		r = durei_array_make_room(&q->places, guard, cell64_load_rlx(&q->shared->places), 1);
+		r = durei_array_make_room(&q->places, guard,
+					  cell64_load_rlx(&q->shared->places), 1);
 	return r;
 }
 
@@ -369,14 +194,14 @@ static int take_place(dure_priority *q, struct durei_lane *lane, uint64_t *ret_n
 	uint64_t free = cell64_load_rlx(&q->shared->free), at;
 
 	*ret_number = free ? free - 1 : cell64_load_rlx(&q->shared->places);
-	*ret = place_at(q, *ret_number);
+	*ret = durei_priority_place(q, *ret_number);
 	if (!*ret)
-		return damaged(q);
+		return durei_priority_damaged(q);
 	if (!free)
 		return durei_log_write_word(lane, &q->shared->places, *ret_number + 1);
 	at = cell64_load_rlx(&(*ret)->at);
 	if (!(at & DL_PRIORITY_FREE))
-		return damaged(q);
+		return durei_priority_damaged(q);
 	return durei_log_write_word(lane, &q->shared->free, at & ~DL_PRIORITY_FREE);
 }
 
@@ -390,16 +215,17 @@ static int fill_place(dure_priority *q, struct durei_guard *guard, struct dl_pri
 	cell64_store_rel(&q->shared->serials, serial);	/* before it is used; may be lost */
 	if (guard->in_tx)						/* [PRIORITYC2] */
 		r = durei_log_undo_range(guard->lane,
-					 durei_offset(q->elements.seg, key_of(place)), bytes);
+					 durei_offset(q->elements.seg, durei_priority_key(place)),
+					 bytes);
 	if (r == 0)
 		r = durei_log_write_word(guard->lane, &place->serial, serial);
 	if (r < 0)
 		return r;
-	memcpy(key_of(place), key, q->key_bytes);
+	memcpy(durei_priority_key(place), key, q->key_bytes);
 	if (element)
-		durei_element_copy(element_of(q, place), element, q->elements.bytes);
+		durei_element_copy(durei_priority_element(q, place), element, q->elements.bytes);
 	else
-		memset(element_of(q, place), 0, q->elements.bytes);
+		memset(durei_priority_element(q, place), 0, q->elements.bytes);
 	fence_crash();		/* the element before the commit */
 	return 0;
 }
@@ -408,7 +234,7 @@ static int add(dure_priority *q, struct durei_guard *guard, const void *key, con
 	       struct dure_priority_handle *ret)
 {
 	uint64_t count = cell64_load_rlx(&q->shared->count);
-	struct entry e = { .word = word_of(q, key) };
+	struct durei_entry e = { .word = word_of(q, key) };
 	struct dl_priority_place *place;
 	int r = take_place(q, guard->lane, &e.place, &place);
 
@@ -417,7 +243,7 @@ static int add(dure_priority *q, struct durei_guard *guard, const void *key, con
 	if (r == 0)
 		r = durei_log_write_word(guard->lane, &q->shared->count, count + 1);
 	if (r == 0)
-		r = sift_up(q, guard->lane, count, e);
+		r = durei_priority_sift_up(q, guard->lane, count, e);
 	if (r == 0)
 		*ret = (struct dure_priority_handle){ e.place, cell64_load_rlx(&place->serial) };
 	return r;
@@ -453,7 +279,7 @@ struct copy {
 
 /* The element that a caller means. 0; -ENOENT -EUCLEAN */
 static int find(const dure_priority *q, const struct dure_priority_handle *handle,
-		uint64_t *ret_number, struct entry *ret, struct dl_priority_place **ret_place)
+		uint64_t *ret_number, struct durei_entry *ret, struct dl_priority_place **ret_place)
 {
 	uint64_t count = cell64_load_acq(&q->shared->count);
 	int r;
@@ -462,36 +288,36 @@ static int find(const dure_priority *q, const struct dure_priority_handle *handl
 	if (handle) {
 		if (handle->place >= cell64_load_acq(&q->shared->places))
 			return -ENOENT;
-		*ret_place = place_at(q, handle->place);
+		*ret_place = durei_priority_place(q, handle->place);
 		if (!*ret_place)
-			return damaged(q);
+			return durei_priority_damaged(q);
 		*ret_number = cell64_load_acq(&(*ret_place)->at);
 		if (!handle->serial || cell64_load_acq(&(*ret_place)->serial) != handle->serial ||
 		    *ret_number & DL_PRIORITY_FREE)
 			return -ENOENT;
 	}
 	if (*ret_number >= count)
-		return handle ? damaged(q) : -ENOENT;
-	r = load_entry(q, *ret_number, ret, ret_place);
-	return r == 0 && handle && ret->place != handle->place ? damaged(q) : r;
+		return handle ? durei_priority_damaged(q) : -ENOENT;
+	r = durei_priority_load(q, *ret_number, ret, ret_place);
+	return r == 0 && handle && ret->place != handle->place ? durei_priority_damaged(q) : r;
 }
 
-static void copy_out(const dure_priority *q, const struct copy *c, struct entry e,
+static void copy_out(const dure_priority *q, const struct copy *c, struct durei_entry e,
 		     struct dl_priority_place *place)
 {
 	if (c->key && q->key_bytes)
-		memcpy(c->key, key_of(place), q->key_bytes);
+		memcpy(c->key, durei_priority_key(place), q->key_bytes);
 	else if (c->key)
 		memcpy(c->key, &e.word, WORD_BYTES);
 	if (c->element)
-		durei_element_copy(c->element, element_of(q, place), q->elements.bytes);
+		durei_element_copy(c->element, durei_priority_element(q, place), q->elements.bytes);
 }
 
 static int copy_found(const dure_priority *q, const struct copy *c)
 {
 	struct dl_priority_place *place;
 	uint64_t number;
-	struct entry e;
+	struct durei_entry e;
 	int r = find(q, c->handle, &number, &e, &place);
 
 	if (r == 0)
@@ -545,18 +371,18 @@ static int free_place(dure_priority *q, struct durei_lane *lane, uint64_t number
 }
 
 /* The last entry takes the number of the one that goes. */
-static int take_out(dure_priority *q, struct durei_lane *lane, uint64_t number, struct entry e,
-		    struct dl_priority_place *place)
+static int take_out(dure_priority *q, struct durei_lane *lane, uint64_t number,
+		    struct durei_entry e, struct dl_priority_place *place)
 {
 	uint64_t last = cell64_load_rlx(&q->shared->count) - 1;
 	struct dl_priority_place *other;
-	struct entry moved;
-	int r = load_entry(q, last, &moved, &other);
+	struct durei_entry moved;
+	int r = durei_priority_load(q, last, &moved, &other);
 
 	if (r == 0)
 		r = durei_log_write_word(lane, &q->shared->count, last);
 	if (r == 0 && number != last)
-		r = settle(q, lane, number, last, moved);
+		r = durei_priority_settle(q, lane, number, last, moved);
 	return r < 0 ? r : free_place(q, lane, e.place, place);
 }
 
@@ -565,7 +391,7 @@ static int take_away(dure_priority *q, const struct copy *c)
 	struct dl_priority_place *place = NULL;
 	struct durei_guard guard;
 	uint64_t number;
-	struct entry e;
+	struct durei_entry e;
 	int r = lock(q, &guard);
 
 	if (r < 0)
@@ -596,18 +422,18 @@ int dure_priority_remove(dure_priority *queue, struct dure_priority_handle handl
 }
 
 /* Between guard begin and end. */
-static int rekey(dure_priority *q, struct durei_lane *lane, uint64_t number, struct entry e,
+static int rekey(dure_priority *q, struct durei_lane *lane, uint64_t number, struct durei_entry e,
 		 struct dl_priority_place *place, const void *key)
 {
-	int r = durei_log_undo_range(lane, durei_offset(q->elements.seg, key_of(place)),
+	int r = durei_log_undo_range(lane, durei_offset(q->elements.seg, durei_priority_key(place)),
 				     q->key_bytes);
 
 	if (r < 0)
 		return r;
-	memmove(key_of(place), key, q->key_bytes);
+	memmove(durei_priority_key(place), key, q->key_bytes);
 	fence_crash();		/* the key before the commit */
 	e.word = word_of(q, key);
-	return settle(q, lane, number, cell64_load_rlx(&q->shared->count), e);
+	return durei_priority_settle(q, lane, number, cell64_load_rlx(&q->shared->count), e);
 }
 
 int dure_priority_change(dure_priority *queue, struct dure_priority_handle handle,
@@ -616,7 +442,7 @@ int dure_priority_change(dure_priority *queue, struct dure_priority_handle handl
 	struct dl_priority_place *place;
 	struct durei_guard guard;
 	uint64_t number;
-	struct entry e;
+	struct durei_entry e;
 	int r = lock(queue, &guard);
 
 	if (r < 0)
