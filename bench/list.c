@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * list.c - how long do lists and deques take
+ * list.c - how long do lists, deques and priority queues take
  *
  * Elements have 8 bytes. A round of push and pop appends them, then takes them away at the front;
  * what is given is one pair of both. std::list and std::deque lie in private memory and have no
@@ -138,6 +138,48 @@ static void close_deque(void *state)
 	free(s);
 }
 
+struct priority_state {
+	dure_segment *segment;
+	dure_priority *queue;
+};
+
+static void *open_priority(const void *argument)
+{
+	struct priority_state *s = calloc(1, sizeof *s);
+
+	(void)argument;
+	s->segment = bench_segment_make(64u << 20);
+	bench_must(dure_priority_open(s->segment, "queue", DURE_TYPE(uint64_t), DURE_CREATE, NULL,
+				      &s->queue), "priority_open");
+	for (uint64_t i = 0; i < LENGTH; i++)
+		bench_must(dure_priority_push(s->queue, &(uint64_t){ bench_key(i) }, &i, NULL), "push");
+	return s;
+}
+
+/* One comes, one goes: as many are there all the time. */
+static double priority_churn(void *state, uint64_t ops)
+{
+	struct priority_state *s = state;
+	double start = bench_now();
+	uint64_t key, value;
+
+	for (uint64_t i = 0; i < ops; i++) {
+		key = bench_key(LENGTH + i);
+		bench_must(dure_priority_push(s->queue, &key, &i, NULL), "push");
+		bench_must(dure_priority_pop(s->queue, &key, &value), "pop");
+	}
+	return (bench_now() - start) / (double)ops;
+}
+
+static void close_priority(void *state)
+{
+	struct priority_state *s = state;
+
+	dure_priority_close(s->queue);
+	bench_segment_close(s->segment);
+	free(s);
+}
+
 const struct bench_row bench_list_rows[] = {
 	{
 		.name = "list-push-pop",
@@ -200,6 +242,23 @@ const struct bench_row bench_list_rows[] = {
 			  .round = bench_boost_deque_get, .close = bench_boost_deque_close },
 			{ .who = "std::deque", .open = bench_std_full_deque_open,
 			  .round = bench_std_deque_get, .close = bench_std_deque_close },
+		},
+		.goals = { { .text = "Boost + mutex", .of = { { "Boost + mutex", 1 } } } },
+	},
+	{
+		.name = "priority-push-pop",
+		.what = "add to 100k in a priority queue, take the first one, crash-atomic",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME,
+		.ops = 20000,
+		.contenders = {
+			{ .who = "dure", .open = open_priority, .round = priority_churn,
+			  .close = close_priority },
+			{ .who = "Boost + mutex", .open = bench_boost_priority_open,
+			  .round = bench_boost_priority_churn,
+			  .close = bench_boost_priority_close },
+			{ .who = "std::priority_queue", .open = bench_std_priority_open,
+			  .round = bench_std_priority_churn, .close = bench_std_priority_close },
 		},
 		.goals = { { .text = "Boost + mutex", .of = { { "Boost + mutex", 1 } } } },
 	},

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// peer_list.cpp - lists and deques: Boost's in a managed segment under a mutex, the standard
+// peer_list.cpp - lists, deques and priority queues: Boost's in a managed segment under a mutex, the standard
 // library's in private memory without one
 #include <boost/interprocess/allocators/allocator.hpp>
 #include <boost/interprocess/containers/deque.hpp>
 #include <boost/interprocess/containers/list.hpp>
+#include <boost/interprocess/containers/vector.hpp>
 #include <boost/interprocess/managed_shared_memory.hpp>
 #include <boost/interprocess/sync/interprocess_mutex.hpp>
 #include <boost/interprocess/sync/scoped_lock.hpp>
 
 #include <deque>
 #include <list>
+#include <queue>
 #include <string>
 #include <unistd.h>
 
@@ -102,6 +104,47 @@ typedef shared_peer<bi::deque<uint64_t, allocator>> boost_deque;
 typedef private_peer<std::list<uint64_t>> std_list;
 typedef private_peer<std::deque<uint64_t>> std_deque;
 
+// The lowest first. Boost has none of its own: the standard one's, over a vector in the segment
+typedef bi::vector<uint64_t, allocator> shared_vector;
+typedef std::priority_queue<uint64_t, shared_vector, std::greater<uint64_t>> shared_heap;
+
+struct boost_priority : shared_peer<shared_vector> {
+	shared_heap *heap;
+
+	boost_priority()
+	{
+		heap = segment.construct<shared_heap>("heap")(
+			std::greater<uint64_t>(), shared_vector(allocator(segment.get_segment_manager())));
+	}
+	void push(uint64_t value)
+	{
+		guard lock(*mutex);
+		heap->push(value);
+	}
+	uint64_t pop()
+	{
+		guard lock(*mutex);
+		uint64_t value = heap->top();
+		heap->pop();
+		return value;
+	}
+};
+
+struct std_priority {
+	std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<uint64_t>> heap;
+
+	void push(uint64_t value)
+	{
+		heap.push(value);
+	}
+	uint64_t pop()
+	{
+		uint64_t value = heap.top();
+		heap.pop();
+		return value;
+	}
+};
+
 volatile uint64_t sink;
 
 template <typename Peer> void *open_full()
@@ -144,6 +187,28 @@ template <typename Peer> double get(void *state, uint64_t ops)
 
 	for (uint64_t i = 0; i < ops; i++)
 		sink = p->at(bench_pick(&dice, length));
+	return (bench_now() - start) / static_cast<double>(ops);
+}
+
+template <typename Peer> void *open_full_heap()
+{
+	Peer *p = new Peer;
+
+	for (uint64_t i = 0; i < length; i++)
+		p->push(bench_key(i));
+	return p;
+}
+
+// One comes, one goes: as many are there all the time
+template <typename Peer> double churn(void *state, uint64_t ops)
+{
+	Peer *p = static_cast<Peer *>(state);
+	double start = bench_now();
+
+	for (uint64_t i = 0; i < ops; i++) {
+		p->push(bench_key(length + i));
+		sink = p->pop();
+	}
 	return (bench_now() - start) / static_cast<double>(ops);
 }
 
@@ -247,4 +312,34 @@ double bench_std_deque_get(void *state, uint64_t ops)
 void bench_std_deque_close(void *state)
 {
 	delete static_cast<std_deque *>(state);
+}
+
+void *bench_boost_priority_open(const void *)
+{
+	return open_full_heap<boost_priority>();
+}
+
+double bench_boost_priority_churn(void *state, uint64_t ops)
+{
+	return churn<boost_priority>(state, ops);
+}
+
+void bench_boost_priority_close(void *state)
+{
+	delete static_cast<boost_priority *>(state);
+}
+
+void *bench_std_priority_open(const void *)
+{
+	return open_full_heap<std_priority>();
+}
+
+double bench_std_priority_churn(void *state, uint64_t ops)
+{
+	return churn<std_priority>(state, ops);
+}
+
+void bench_std_priority_close(void *state)
+{
+	delete static_cast<std_priority *>(state);
 }

@@ -18,6 +18,12 @@ int durei_priority_damaged(const dure_priority *queue)
 	return durei_elements_damaged(&queue->elements, "an entry, or a place,");
 }
 
+/* On the way the places of others are left alone: each is a line of memory of its own. */
+static inline struct durei_entry read_entry(const struct dl_priority_entry *at)
+{
+	return (struct durei_entry){ cell64_load_acq(&at->word), cell64_load_acq(&at->place) };
+}
+
 /* Entry number `number` of those there are, with its place. 0; -EUCLEAN */
 int durei_priority_load(const dure_priority *q, uint64_t number, struct durei_entry *ret,
 			struct dl_priority_place **ret_place)
@@ -26,8 +32,7 @@ int durei_priority_load(const dure_priority *q, uint64_t number, struct durei_en
 
 	if (!e)
 		return durei_priority_damaged(q);
-	ret->word = cell64_load_acq(&e->word);
-	ret->place = cell64_load_acq(&e->place);
+	*ret = read_entry(e);
 	*ret_place = durei_priority_place(q, ret->place);
 	/* [PRIORITY2] */
 	return *ret_place && cell64_load_acq(&(*ret_place)->at) == number
@@ -78,14 +83,15 @@ static int store_entry(const dure_priority *q, struct durei_lane *lane, uint64_t
 int durei_priority_sift_up(const dure_priority *q, struct durei_lane *lane, uint64_t number,
 			   struct durei_entry e)
 {
-	struct dl_priority_place *place;
-	struct durei_entry above;
 	int r = 0;
 
 	while (r == 0 && number > 0) {
 		uint64_t parent = (number - 1) / DL_PRIORITY_WAYS;
-		r = durei_priority_load(q, parent, &above, &place);
-		if (r < 0 || !is_before(q, e, above))
+		const struct dl_priority_entry *at = durei_priority_entry(q, parent);
+		if (!at)
+			return durei_priority_damaged(q);
+		struct durei_entry above = read_entry(at);
+		if (!is_before(q, e, above))
 			break;
 		r = store_entry(q, lane, number, above);
 		number = parent;
@@ -97,17 +103,18 @@ int durei_priority_sift_up(const dure_priority *q, struct durei_lane *lane, uint
 static int first_child(const dure_priority *q, uint64_t number, uint64_t count,
 		       uint64_t *ret_number, struct durei_entry *ret)
 {
-	uint64_t child = number * DL_PRIORITY_WAYS + 1;
+	uint64_t child = number * DL_PRIORITY_WAYS + 1, room = 0;
 	uint64_t end = min_u64(child + DL_PRIORITY_WAYS, count);
-	struct dl_priority_place *place;
-	struct durei_entry e;
+	const struct dl_priority_entry *at = NULL;
 
 	if (child >= count)
 		return 0;
-	for (*ret_number = child; child < end; child++) {
-		int r = durei_priority_load(q, child, &e, &place);
-		if (r < 0)
-			return r;
+	for (*ret_number = child; child < end; child++, at++, room--) {
+		if (room == 0)
+			at = (const void *)durei_array_at(&q->heap, child, &room);
+		if (!at)
+			return durei_priority_damaged(q);
+		struct durei_entry e = read_entry(at);
 		if (child == *ret_number || is_before(q, e, *ret)) {
 			*ret_number = child;
 			*ret = e;
@@ -139,15 +146,13 @@ static int sift_down(const dure_priority *q, struct durei_lane *lane, uint64_t n
 int durei_priority_settle(const dure_priority *q, struct durei_lane *lane, uint64_t number,
 			  uint64_t count, struct durei_entry e)
 {
-	struct dl_priority_place *place;
-	struct durei_entry above;
-	int r = 0;
+	const struct dl_priority_entry *above;
 
-	if (number > 0)
-		r = durei_priority_load(q, (number - 1) / DL_PRIORITY_WAYS, &above, &place);
-	if (r < 0)
-		return r;
-	return number > 0 && is_before(q, e, above)
-		       ? durei_priority_sift_up(q, lane, number, e)
-		       : sift_down(q, lane, number, count, e);
+	if (number == 0)
+		return sift_down(q, lane, number, count, e);
+	above = durei_priority_entry(q, (number - 1) / DL_PRIORITY_WAYS);
+	if (!above)
+		return durei_priority_damaged(q);
+	return is_before(q, e, read_entry(above)) ? durei_priority_sift_up(q, lane, number, e)
+						   : sift_down(q, lane, number, count, e);
 }

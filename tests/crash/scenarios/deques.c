@@ -281,7 +281,7 @@ static enum verdict judge_gone(struct world *w)
 {
 	if (judge_exists(w) == BEFORE)
 		return AFTER;
-	return holds(w, LONG_TEXT) || holds(w, LONG_TEXT + 48) || holds(w, "") ? BEFORE : WRONG;
+	return holds(w, LONG_TEXT) || holds(w, &LONG_TEXT[48]) || holds(w, "") ? BEFORE : WRONG;
 }
 
 static const struct scenario list[] = {
