@@ -78,6 +78,7 @@ extern const struct bench_row bench_tx_rows[];
 extern const struct bench_row bench_object_rows[];
 extern const struct bench_row bench_map_rows[];
 extern const struct bench_row bench_vector_rows[];
+extern const struct bench_row bench_list_rows[];
 extern const struct bench_row bench_ordered_rows[];
 extern const struct bench_row bench_queue_rows[];
 extern const struct bench_row bench_ring_rows[];

@@ -41,6 +41,7 @@ static const struct bench_row *const subjects[] = {
 	bench_object_rows,
 	bench_map_rows,
 	bench_vector_rows,
+	bench_list_rows,
 	bench_ordered_rows,
 	bench_queue_rows,
 	bench_ring_rows,

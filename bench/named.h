@@ -97,6 +97,34 @@ double bench_boost_vector_push_locked(void *state, uint64_t ops);
 double bench_boost_vector_get(void *state, uint64_t ops);
 void bench_boost_vector_close(void *shared);
 
+/* lists, deques and priority queues: peer_list.cpp */
+void *bench_boost_list_open(const void *argument);
+void *bench_boost_full_list_open(const void *argument);
+double bench_boost_list_push_pop(void *state, uint64_t ops);
+double bench_boost_list_walk(void *state, uint64_t ops);
+void bench_boost_list_close(void *state);
+void *bench_std_list_open(const void *argument);
+void *bench_std_full_list_open(const void *argument);
+double bench_std_list_push_pop(void *state, uint64_t ops);
+double bench_std_list_walk(void *state, uint64_t ops);
+void bench_std_list_close(void *state);
+void *bench_boost_priority_open(const void *argument);
+double bench_boost_priority_churn(void *state, uint64_t ops);
+void bench_boost_priority_close(void *state);
+void *bench_std_priority_open(const void *argument);
+double bench_std_priority_churn(void *state, uint64_t ops);
+void bench_std_priority_close(void *state);
+void *bench_boost_deque_open(const void *argument);
+void *bench_boost_full_deque_open(const void *argument);
+double bench_boost_deque_push_pop(void *state, uint64_t ops);
+double bench_boost_deque_get(void *state, uint64_t ops);
+void bench_boost_deque_close(void *state);
+void *bench_std_deque_open(const void *argument);
+void *bench_std_full_deque_open(const void *argument);
+double bench_std_deque_push_pop(void *state, uint64_t ops);
+double bench_std_deque_get(void *state, uint64_t ops);
+void bench_std_deque_close(void *state);
+
 /* ordered maps: peer_ordered.cpp */
 void *bench_boost_ordered_open(const void *argument);
 double bench_boost_ordered_get(void *state, uint64_t ops);

@@ -21,10 +21,12 @@
 #define DURE_H
 
 #include <dure/barrier.h>
+#include <dure/bitmap.h>
 #include <dure/block.h>
 #include <dure/board.h>
 #include <dure/condition.h>
 #include <dure/coprocess.h>
+#include <dure/deque.h>
 #include <dure/error.h>
 #include <dure/event.h>
 #include <dure/fifo.h>
@@ -34,6 +36,7 @@
 #include <dure/host.h>
 #include <dure/inspect.h>
 #include <dure/limit.h>
+#include <dure/list.h>
 #include <dure/map.h>
 #include <dure/mapping.h>
 #include <dure/mutex.h>
@@ -48,6 +51,7 @@
 #include <dure/pipe.h>
 #include <dure/poll.h>
 #include <dure/posix.h>
+#include <dure/priority.h>
 #include <dure/process.h>
 #include <dure/queue.h>
 #include <dure/ref.h>

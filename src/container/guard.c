@@ -87,6 +87,11 @@ int durei_guard_begin(struct durei_guard *guard)
 	return r < 0 ? durei_guard_end(guard, r) : 0;
 }
 
+int durei_guard_join(struct durei_guard *guard)
+{
+	return mark(guard);
+}
+
 int durei_guard_end(struct durei_guard *guard, int r)
 {
 	if (guard->in_tx) {

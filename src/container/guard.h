@@ -22,12 +22,24 @@ struct durei_guard {
 int durei_guard_lock(struct durei_lane *lane, struct dl_guard *shared, struct durei_guard *ret);
 void durei_guard_unlock(struct durei_guard *guard);
 
+/* Outside transactions, before a change that is one store: who reads other words as well looks
+   again, so that he has met one change at most while the version stood still. */
+static inline void durei_guard_tell(const struct durei_guard *guard)
+{
+	struct cell64 *version = &guard->shared->version;
+
+	cell64_store_rel(version, cell64_load_rlx(version) + 1);
+	fence_release();	/* the version before the change: [GUARD3] */
+}
+
 /*
  * Changes in place: between begin and end, with durei_log_write_word, undo_range, take and free.
  * begin has told readers that it is going on. end commits; with r < 0 it undoes all, or dooms
  * the open transaction. It returns r.
  */
 int durei_guard_begin(struct durei_guard *guard);
+/* A second container in the same log, between begin and end of the first. */
+int durei_guard_join(struct durei_guard *guard);
 int durei_guard_end(struct durei_guard *guard, int r);
 
 /* -- reading ----------------------------------------------------------------------------- */
@@ -63,6 +75,12 @@ static inline int durei_look_begin(struct durei_look *look)
 	if (__builtin_expect(cell64_load_acq(&look->shared->writer) == 0 && look->tries == 0, 1))
 		return 0;
 	return durei_look_wait(look);
+}
+
+/* For long copies: false, if it has failed already, and may have been led in circles. */
+static inline bool durei_look_is_good(const struct durei_look *look)
+{
+	return look->is_locked || cell64_load_acq(&look->shared->version) == look->version;
 }
 
 static inline bool durei_look_end(struct durei_look *look)

@@ -51,6 +51,10 @@ void durei_check_topic(struct durei_check *check, const struct dl_topic_place *p
 void durei_check_lock(struct durei_check *check, const struct dl_mutex *lock);
 /* Objects of these types, and so many bytes. */
 void durei_check_vector(struct durei_check *check, const void *object, uint64_t bytes);
+void durei_check_bitmap(struct durei_check *check, const void *object, uint64_t bytes);
+void durei_check_deque(struct durei_check *check, const void *object, uint64_t bytes);
+void durei_check_priority(struct durei_check *check, const void *object, uint64_t bytes);
+void durei_check_list(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_string(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_ordered(struct durei_check *check, const void *object, uint64_t bytes);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * check_containers.c - are vectors, strings and ordered maps right
+ * check_containers.c - are vectors, bitmaps, deques, priority queues, lists, strings and ordered maps right
  *
  * Why      see check.c. What they lead to are blocks of their own, large enough for what they
  *          say is there; and a tree has its keys in order, each below its own separator.
@@ -10,7 +10,13 @@
 #include <string.h>
 
 #include "inspect/check.h"
+#include "layout/array.h"
+#include "layout/element.h"
+#include "layout/bitmap.h"
+#include "layout/deque.h"
+#include "layout/list.h"
 #include "layout/ordered.h"
+#include "layout/priority.h"
 #include "layout/string.h"
 #include "layout/vector.h"
 
@@ -39,52 +45,139 @@ static bool stands_still(struct durei_check *check, const struct dl_guard *guard
 	return !check->has_open_log || !cell64_load_acq(&guard->writer);
 }
 
-static void check_chunk(struct durei_check *check, const struct dl_vector *v, unsigned chunk,
-			uint64_t count)
+/* False, and a finding: its elements are of no possible size. */
+static bool check_element(struct durei_check *check, const struct dl_element *element)
 {
-	uint64_t offset = cell64_load_acq(&v->chunks[chunk]), bytes;
-	uint64_t start = dl_vector_chunk_start(chunk, v->first_bits);
+	if (element->bytes && element->bytes <= DL_ELEMENT_MAX && is_power_of_two(element->align))
+		return true;
+	DAMAGED(check, "ELEMENT1", durei_offset(check->seg, element),
+		"a container's elements are of no possible size");
+	return false;
+}
+
+static void check_array_chunk(struct durei_check *check, const struct dl_array *array,
+			      unsigned chunk, uint64_t count, uint64_t place_bytes)
+{
+	uint64_t offset = cell64_load_acq(&array->chunks[chunk]), bytes;
+	uint64_t start = dl_array_chunk_start(chunk, array->first_bits);
 
 	if (offset == 0) {
 		if (count > start)
-			DAMAGED(check, "VECTOR2", durei_offset(check->seg, v), "a vector of %" PRIu64
-				" elements has no chunk %u", count, chunk);
+			DAMAGED(check, "ARRAY2", durei_offset(check->seg, array),
+				"of %" PRIu64 " elements some have no chunk %u", count, chunk);
 		return;
 	}
-	if (!mul_fits(v->element_bytes, UINT64_C(1) << v->first_bits, &bytes) ||
+	if (!mul_fits(place_bytes, UINT64_C(1) << array->first_bits, &bytes) ||
 	    bytes > DL_BYTES_MAX >> chunk) {
-		DAMAGED(check, "VECTOR2", offset, "a vector's chunk %u would fit no segment", chunk);
+		DAMAGED(check, "ARRAY2", offset, "chunk %u would fit no segment", chunk);
 		return;
 	}
-	uint64_t have = used_bytes(check, "VECTOR2", offset);
+	uint64_t have = used_bytes(check, "ARRAY2", offset);
 	if (have && have < bytes << chunk)
-		DAMAGED(check, "VECTOR2", offset, "a vector's chunk %u has %" PRIu64 " bytes, not %"
-			PRIu64, chunk, have, bytes << chunk);
+		DAMAGED(check, "ARRAY2", offset, "chunk %u has %" PRIu64 " bytes, not %" PRIu64, chunk,
+			have, bytes << chunk);
+}
+
+/* An array of which the first count places are used. */
+static void check_array(struct durei_check *check, const struct dl_array *array, uint64_t count,
+			uint64_t place_bytes)
+{
+	uint64_t at = durei_offset(check->seg, array);
+
+	if (array->first_bits > DL_ARRAY_FIRST_BITS_MAX || count >= DL_BYTES_MAX) {
+		DAMAGED(check, "ARRAY2", at, "an array with 2^%u places at first cannot have %" PRIu64,
+			array->first_bits, count);
+		return;
+	}
+	if (count && dl_array_chunk(count - 1, array->first_bits) >= DL_ARRAY_CHUNKS)
+		DAMAGED(check, "ARRAY2", at, "an array has more places than chunks");
+	for (unsigned chunk = 0; chunk < DL_ARRAY_CHUNKS; chunk++)
+		check_array_chunk(check, array, chunk, count, place_bytes);
 }
 
 void durei_check_vector(struct durei_check *check, const void *object, uint64_t bytes)
 {
 	const struct dl_vector *v = object;
-	uint64_t at = durei_offset(check->seg, object), count;
 
-	if (bytes != sizeof *v)
+	if (bytes != sizeof *v || !stands_still(check, &v->guard) ||
+	    !check_element(check, &v->element))
 		return;
-	if (!stands_still(check, &v->guard))
+	check_array(check, &v->array, cell64_load_acq(&v->count), v->element.bytes);
+}
+
+void durei_check_bitmap(struct durei_check *check, const void *object, uint64_t bytes)
+{
+	const struct dl_bitmap *b = object;
+	uint64_t findings = check->sums.damaged, bits, last;
+	unsigned chunk;
+	const struct cell64 *words;
+
+	if (bytes != sizeof *b || !stands_still(check, &b->guard) ||
+	    !check_element(check, &b->element))
 		return;
-	if (!v->element_bytes || v->element_bytes > DL_VECTOR_ELEMENT_MAX ||
-	    v->first_bits > DL_VECTOR_FIRST_BITS_MAX || !is_power_of_two(v->align)) {
-		DAMAGED(check, "VECTOR2", at, "a vector's elements are of no possible size");
+	bits = cell64_load_acq(&b->bits);
+	check_array(check, &b->array, dl_bitmap_words(bits), sizeof *words);
+	if (check->sums.damaged != findings || bits % 64 == 0)
+		return;
+	last = dl_bitmap_words(bits) - 1;
+	chunk = dl_array_chunk(last, b->array.first_bits);
+	words = durei_at(check->seg, cell64_load_acq(&b->array.chunks[chunk]));
+	last -= dl_array_chunk_start(chunk, b->array.first_bits);
+	if (cell64_load_acq(&words[last]) >> bits % 64)
+		DAMAGED(check, "BITMAP1", durei_offset(check->seg, b), "a bitmap of %" PRIu64
+			" bits has set ones behind its end", bits);
+}
+
+/* The table of a deque; NULL, and a finding: there is none of that size. */
+static const struct dl_deque_table *seen_table(struct durei_check *check, uint64_t offset)
+{
+	const struct dl_deque_table *table = durei_at(check->seg, offset);
+	uint64_t bytes = used_bytes(check, "DEQUE2", offset), room;
+
+	if (!bytes)
+		return NULL;
+	room = (bytes - sizeof *table) / sizeof *table->chunks;
+	if (bytes > sizeof *table && is_power_of_two(table->places) && table->places <= room)
+		return table;
+	DAMAGED(check, "DEQUE2", offset, "a deque's table is larger than its block");
+	return NULL;
+}
+
+void durei_check_deque(struct durei_check *check, const void *object, uint64_t bytes)
+{
+	const struct dl_deque *d = object;
+	const struct dl_deque_table *table = NULL;
+	uint64_t at = durei_offset(check->seg, object), first, count, needed = 0, chunk;
+
+	if (bytes != sizeof *d || !stands_still(check, &d->guard) ||
+	    !check_element(check, &d->element))
+		return;
+	first = cell64_load_acq(&d->first);
+	count = cell64_load_acq(&d->end) - first;
+	if (d->chunk_bits > DL_DEQUE_CHUNK_BITS_MAX || count >> DL_DEQUE_COUNT_BITS_MAX ||
+	    !mul_fits(d->element.bytes, UINT64_C(1) << d->chunk_bits, &chunk)) {
+		DAMAGED(check, "DEQUE2", at, "a deque has %" PRIu64 " elements, 2^%u in a chunk",
+			count, d->chunk_bits);
 		return;
 	}
-	count = cell64_load_acq(&v->count);
-	if (count >= DL_BYTES_MAX) {
-		DAMAGED(check, "VECTOR2", at, "a vector has %" PRIu64 " elements", count);
+	if (cell64_load_acq(&d->table))
+		table = seen_table(check, cell64_load_acq(&d->table));
+	else if (count)
+		DAMAGED(check, "DEQUE2", at, "a deque has elements, and no table");
+	if (!table)
 		return;
+	if (count)
+		needed = ((first + count - 1) >> d->chunk_bits) - (first >> d->chunk_bits) + 1;
+	if (needed > table->places)
+		DAMAGED(check, "DEQUE2", at, "a deque has more chunks than its table");
+	for (uint64_t i = 0; i < table->places; i++) {
+		uint64_t n = (first >> d->chunk_bits) + i;
+		uint64_t offset = cell64_load_acq(&table->chunks[n & (table->places - 1)]);
+		if (!offset && i < needed)
+			DAMAGED(check, "DEQUE2", at, "elements of a deque have no chunk");
+		if (offset && used_bytes(check, "DEQUE3", offset) < chunk)
+			DAMAGED(check, "DEQUE3", offset, "a deque's chunk is too small");
 	}
-	if (count && dl_vector_chunk(count - 1, v->first_bits) >= DL_VECTOR_CHUNKS)
-		DAMAGED(check, "VECTOR2", at, "a vector has more elements than chunks");
-	for (unsigned chunk = 0; chunk < DL_VECTOR_CHUNKS; chunk++)
-		check_chunk(check, v, chunk, count);
 }
 
 void durei_check_string(struct durei_check *check, const void *object, uint64_t bytes)
@@ -113,6 +206,176 @@ void durei_check_string(struct durei_check *check, const void *object, uint64_t 
 			" bytes", capacity);
 	else if (length > capacity)
 		DAMAGED(check, "STRING2", at, "a string is longer than its block");
+}
+
+/* -- priority queues ----------------------------------------------------------------------- */
+
+struct heap_walk {
+	struct durei_check *check;
+	const struct dl_priority *queue;
+	uint64_t count, places, place_bytes;
+};
+
+static void heap_damaged(const struct heap_walk *walk, const char *rule, const char *what)
+{
+	uint64_t at = durei_offset(walk->check->seg, walk->queue);
+
+	DAMAGED(walk->check, rule, at, "a priority queue at +%#" PRIx64 ": %s", at, what);
+}
+
+/* A place of an array that has been checked. */
+static const void *seen_place(const struct durei_check *check, const struct dl_array *array,
+			      uint64_t number, uint64_t place_bytes)
+{
+	unsigned chunk = dl_array_chunk(number, array->first_bits);
+	uint64_t in = number - dl_array_chunk_start(chunk, array->first_bits);
+
+	return (const char *)durei_at(check->seg, cell64_load_acq(&array->chunks[chunk])) +
+	       in * place_bytes;
+}
+
+static const struct dl_priority_entry *seen_entry(const struct heap_walk *walk, uint64_t number)
+{
+	return seen_place(walk->check, &walk->queue->heap, number, sizeof(struct dl_priority_entry));
+}
+
+static const struct dl_priority_place *seen_element(const struct heap_walk *walk, uint64_t number)
+{
+	return seen_place(walk->check, &walk->queue->elements, number, walk->place_bytes);
+}
+
+/* False, and a finding. */
+static bool check_entry(const struct heap_walk *walk, uint64_t number)
+{
+	const struct dl_priority_entry *e = seen_entry(walk, number);
+	uint64_t place = cell64_load_acq(&e->place), word = cell64_load_acq(&e->word), above = word;
+	bool is_highest = walk->queue->flags & DL_PRIORITY_HIGHEST;
+
+	if (place >= walk->places || cell64_load_acq(&seen_element(walk, place)->at) != number) {
+		heap_damaged(walk, "PRIORITY2", "an entry's place does not know it");
+		return false;
+	}
+	if (number)
+		above = cell64_load_acq(&seen_entry(walk, (number - 1) / DL_PRIORITY_WAYS)->word);
+	if (is_highest ? word > above : word < above) {
+		heap_damaged(walk, "PRIORITY1", "an entry comes before its parent");
+		return false;
+	}
+	return true;
+}
+
+static void check_free_places(const struct heap_walk *walk)
+{
+	uint64_t next = cell64_load_acq(&walk->queue->free), n = 0, at;
+
+	for (; next && n < walk->places; n++) {
+		at = next <= walk->places ? cell64_load_acq(&seen_element(walk, next - 1)->at) : 0;
+		if (!(at & DL_PRIORITY_FREE))
+			break;
+		next = at & ~DL_PRIORITY_FREE;
+	}
+	if (next || n + walk->count != walk->places)
+		heap_damaged(walk, "PRIORITY3", "places have no entry, and are not free");
+}
+
+void durei_check_priority(struct durei_check *check, const void *object, uint64_t bytes)
+{
+	const struct dl_priority *q = object;
+	struct heap_walk walk = { .check = check, .queue = q };
+	uint64_t findings = check->sums.damaged, align;
+
+	if (bytes != sizeof *q || !stands_still(check, &q->guard) ||
+	    !check_element(check, &q->element))
+		return;
+	walk.count = cell64_load_acq(&q->count);
+	walk.places = cell64_load_acq(&q->places);
+	align = max_u64(q->element.align, 8);
+	walk.place_bytes = align_up(align_up(sizeof(struct dl_priority_place) +
+						     align_up(q->key_bytes, 8), q->element.align) +
+					    q->element.bytes, align);
+	check_array(check, &q->heap, walk.count, sizeof(struct dl_priority_entry));
+	check_array(check, &q->elements, walk.places, walk.place_bytes);
+	if (check->sums.damaged != findings)
+		return;
+	for (uint64_t i = 0; i < walk.count; i++)
+		if (!check_entry(&walk, i))
+			return;
+	check_free_places(&walk);
+}
+
+/* -- lists ------------------------------------------------------------------------------- */
+
+struct ring_walk {
+	struct durei_check *check;
+	const struct dl_list *list;
+	uint64_t count;
+};
+
+static void ring_damaged(const struct ring_walk *walk, const char *rule, uint64_t offset,
+			 const char *what)
+{
+	DAMAGED(walk->check, rule, offset, "a list at +%#" PRIx64 ": %s",
+		durei_offset(walk->check->seg, walk->list), what);
+}
+
+/* The node at an offset; NULL, and a finding: there can be none, or its block is not used. */
+static const struct dl_list_node *seen_list_node(const struct ring_walk *walk, uint64_t offset)
+{
+	dure_segment *seg = walk->check->seg;
+	const struct dl_list *list = walk->list;
+	uint64_t element = offset - list->node_offset, block;
+
+	if (offset == durei_offset(seg, &list->head))
+		return &list->head;
+	if (offset % 8 || offset < seg->super.data_offset || element < seg->super.data_offset ||
+	    !durei_bytes_are_backed(seg, offset, sizeof(struct dl_list_node)) ||
+	    !durei_bytes_are_backed(seg, element, list->element.bytes)) {
+		ring_damaged(walk, "LIST1", offset, "a neighbour lies outside");
+		return NULL;
+	}
+	block = element - max_u64(sizeof(struct dl_list_node), list->element.align);
+	if (!(list->flags & DL_LIST_INTRUSIVE) && !used_bytes(walk->check, "LIST1", block))
+		return NULL;
+	return durei_at(seg, offset);
+}
+
+/* As far as neighbours lead to each other. [LIST1] */
+static void check_ring(struct ring_walk *walk)
+{
+	dure_segment *seg = walk->check->seg;
+	const struct dl_list_node *node = &walk->list->head, *next;
+
+	for (;; node = next, walk->count++) {
+		uint64_t at = durei_offset(seg, node);
+		next = seen_list_node(walk, cell64_load_acq(&node->next));
+		if (!next)
+			return;
+		if (cell64_load_acq(&next->prev) != at) {
+			ring_damaged(walk, "LIST1", at, "of neighbours only one leads to the other");
+			return;
+		}
+		if (next == &walk->list->head)
+			return;
+		if (cell64_load_acq(&next->list) != durei_offset(seg, walk->list)) {
+			ring_damaged(walk, "LIST2", at, "an element says it is in another one");
+			return;
+		}
+	}
+}
+
+void durei_check_list(struct durei_check *check, const void *object, uint64_t bytes)
+{
+	const struct dl_list *list = object;
+	struct ring_walk walk = { .check = check, .list = list };
+	uint64_t findings = check->sums.damaged;
+
+	if (bytes != sizeof *list || !stands_still(check, &list->guard) ||
+	    !check_element(check, &list->element))
+		return;
+	check_ring(&walk);
+	if (check->sums.damaged == findings && walk.count != cell64_load_acq(&list->count))
+		ring_damaged(&walk, "LIST4", durei_offset(check->seg, list),
+			     "its count is not that of its elements");
 }
 
 /* -- ordered maps ------------------------------------------------------------------------ */

@@ -81,6 +81,14 @@ static void check_container(struct durei_check *check, const char *type,
 		check_index(check, cell64_load_acq(&((const struct dl_map *)data)->index), false);
 	else if (strncmp(type, "dure_vector", DL_TYPE_NAME_BYTES) == 0)
 		durei_check_vector(check, data, bytes);
+	else if (strncmp(type, "dure_bitmap", DL_TYPE_NAME_BYTES) == 0)
+		durei_check_bitmap(check, data, bytes);
+	else if (strncmp(type, "dure_deque", DL_TYPE_NAME_BYTES) == 0)
+		durei_check_deque(check, data, bytes);
+	else if (strncmp(type, "dure_priority", DL_TYPE_NAME_BYTES) == 0)
+		durei_check_priority(check, data, bytes);
+	else if (strncmp(type, "dure_list", DL_TYPE_NAME_BYTES) == 0)
+		durei_check_list(check, data, bytes);
 	else if (strncmp(type, "dure_string", DL_TYPE_NAME_BYTES) == 0)
 		durei_check_string(check, data, bytes);
 	else if (strncmp(type, "dure_queue", DL_TYPE_NAME_BYTES) == 0 &&

@@ -2,7 +2,7 @@
 /* Description: containers in a segment of damaged bytes: an error or not, never a crash or a hang. */
 #include "../t.h"
 
-enum { BYTES = 1 << 20, ROUNDS = 3000 };
+enum { BYTES = 3 << 19, ROUNDS = 3000 };
 
 struct wide {
 	uint64_t words[5];
@@ -31,6 +31,10 @@ static void fill(void)
 	dure_ordered *numbers, *names;
 	dure_string *text;
 	dure_vector *v;
+	dure_deque *d;
+	dure_list *l;
+	dure_bitmap *b;
+	dure_priority *q;
 	char name[32];
 	dure_segment *seg = open_buffer(sound, DURE_CREATE);
 
@@ -45,7 +49,23 @@ static void fill(void)
 		T_OK(dure_ordered_put(numbers, &i, sizeof i, &i));
 		T_OK(dure_ordered_put(names, name, name_of((int)i, name), &i));
 	}
+	T_OK(dure_list_open(seg, "l", DURE_TYPE(struct wide), DURE_CREATE, NULL, &l));
+	for (int i = 0; i < 200; i++)
+		T_OK(dure_list_push_back(l, NULL, NULL));
+	T_OK(dure_deque_open(seg, "d", DURE_TYPE(struct wide), DURE_CREATE, NULL, &d));
+	for (int i = 0; i < 300; i++)
+		T_OK(i % 2 ? dure_deque_push_back(d, NULL) : dure_deque_push_front(d, NULL));
+	T_OK(dure_bitmap_open(seg, "b", DURE_CREATE, &b));
+	T_OK(dure_bitmap_resize(b, 20000));
+	T_OK(dure_bitmap_set_range(b, 0, 19000));
+	T_OK(dure_priority_open(seg, "q", DURE_TYPE(struct wide), DURE_CREATE, NULL, &q));
+	for (uint64_t i = 0; i < 60; i++)
+		T_OK(dure_priority_push(q, &(uint64_t){ i * 7919 % 100 }, NULL, NULL));
+	dure_priority_close(q);
+	dure_bitmap_close(b);
+	dure_deque_close(d);
 	dure_vector_close(v);
+	dure_list_close(l);
 	dure_string_close(text);
 	dure_ordered_close(numbers);
 	dure_ordered_close(names);
@@ -138,6 +158,106 @@ static void use_vector(dure_segment *seg)
 	(void)dure_vector_destroy(seg, "v");
 }
 
+static void use_bitmap(dure_segment *seg)
+{
+	uint64_t bit = 0;
+	dure_bitmap *b;
+
+	if (dure_bitmap_open(seg, "b", DURE_OPEN, &b) < 0)
+		return;
+	for (uint64_t i = 0; i < 20000; i += 800) {
+		(void)dure_bitmap_test(b, i);
+		(void)dure_bitmap_clear(b, i);
+		(void)dure_bitmap_allocate(b, i, &bit);
+		(void)dure_bitmap_clear_range(b, i, 100);
+		(void)dure_bitmap_find_set(b, i, &bit);
+		(void)dure_bitmap_count(b, i, UINT64_MAX, &bit);
+	}
+	(void)dure_bitmap_resize(b, 30000);
+	(void)dure_bitmap_resize(b, 100);
+	dure_bitmap_close(b);
+	(void)dure_bitmap_destroy(seg, "b");
+}
+
+static void use_priority(dure_segment *seg)
+{
+	struct dure_priority_handle handle = { 0, 0 };
+	uint64_t key = 0;
+	dure_priority *q;
+	struct wide w;
+
+	if (dure_priority_open(seg, "q", DURE_TYPE(struct wide), DURE_OPEN, NULL, &q) < 0)
+		return;
+	memset(&w, 0, sizeof w);
+	for (uint64_t i = 0; i < 40; i++) {
+		(void)dure_priority_peek(q, &key, &w);
+		(void)dure_priority_push(q, &i, &w, &handle);
+		(void)dure_priority_pop(q, &key, &w);
+		(void)dure_priority_change(q, handle, &key);
+		(void)dure_priority_get(q, (struct dure_priority_handle){ i, i + 1 }, &key, &w);
+		(void)dure_priority_remove(q, (struct dure_priority_handle){ i, i + 1 });
+	}
+	dure_priority_close(q);
+	(void)dure_priority_destroy(seg, "q");
+}
+
+static void use_deque(dure_segment *seg)
+{
+	uint64_t count;
+	struct wide w, many[20];
+	dure_deque *d;
+
+	if (dure_deque_open(seg, "d", DURE_TYPE(struct wide), DURE_OPEN, NULL, &d) < 0)
+		return;
+	(void)dure_deque_front(d, &w);
+	for (uint64_t i = 0; i < 300; i += 12) {
+		(void)dure_deque_get_many(d, i, 20, many, &count);
+		(void)dure_deque_set(d, i, &many[0]);
+		(void)dure_deque_push_back(d, &w);
+		(void)dure_deque_pop_front(d, &w);
+		(void)dure_deque_at(d, i, &count);
+	}
+	for (int i = 0; i < 200; i++)
+		(void)dure_deque_push_front(d, &w);
+	(void)dure_deque_pop_back(d, &w);
+	dure_deque_close(d);
+	(void)dure_deque_destroy(seg, "d");
+}
+
+static int count_element(void *at, const void *element, void *context)
+{
+	(void)at;
+	(void)element;
+	return ++*(unsigned *)context > BYTES;
+}
+
+static void use_list(dure_segment *seg)
+{
+	unsigned visited = 0;
+	struct wide w;
+	dure_list *l;
+	void *at;
+
+	if (dure_list_open(seg, "l", DURE_TYPE(struct wide), DURE_OPEN, NULL, &l) < 0)
+		return;
+	assert_true(dure_list_visit(l, 0, count_element, &visited) <= 0);
+	assert_true(dure_list_visit(l, DURE_LIST_BACKWARDS, count_element, &visited) <= 0);
+	for (int r = dure_list_first(l, &at), n = 0; r == 0 && n < 20; n++) {
+		(void)dure_list_get(l, at, &w);
+		(void)dure_list_set(l, at, &w);
+		(void)dure_list_insert(l, at, &w, NULL);
+		if (n % 3 == 0)
+			(void)dure_list_erase(l, at);
+		r = dure_list_next(l, at, &at);
+	}
+	(void)dure_list_pop_back(l, &w);
+	(void)dure_list_pop_front(l, &w);
+	if (dure_list_last(l, &at) == 0)
+		(void)dure_list_splice(l, NULL, l, at, at);
+	dure_list_close(l);
+	(void)dure_list_destroy(seg, "l");
+}
+
 static void use_string(dure_segment *seg)
 {
 	static char buffer[BYTES];
@@ -171,6 +291,10 @@ static void damaged_containers(void **state)
 		use_ordered(seg, "numbers", true);
 		use_ordered(seg, "names", false);
 		use_vector(seg);
+		use_list(seg);
+		use_priority(seg);
+		use_bitmap(seg);
+		use_deque(seg);
 		use_string(seg);
 		(void)dure_segment_check(seg, NULL, NULL, NULL);
 		(void)dure_thread_detach(seg);

@@ -119,91 +119,134 @@ static void opening_checks(void **state)
 	T_IS(dure_vector_destroy(seg, "row"), -ENOENT);
 }
 
-/* Random operations, inside and outside transactions, against an array. */
+/* -- random operations, inside and outside transactions, against an array ------------------- */
+
+enum { MOST = 3000, MORE_MAX = 64 };
+
+struct array {
+	struct wide elements[MOST + MORE_MAX];
+	uint64_t count;
+};
+
+static struct array model, before;	/* before: as it was when the transaction began */
+static dure_tx *tx;
+
+static void push_some(dure_vector *v, uint64_t more)
+{
+	struct wide *new = &model.elements[model.count];
+	uint64_t index;
+
+	if (model.count >= MOST)
+		return;
+	for (uint64_t i = 0; i < more; i++)
+		new[i] = wide((uint64_t)rand());
+	T_OK(more == 1 ? dure_vector_push(v, new, &index)
+		       : dure_vector_push_many(v, new, more, &index));
+	assert_int_equal(index, model.count);
+	model.count += more;
+}
+
+static void pop_one(dure_vector *v)
+{
+	struct wide got;
+
+	T_IS(dure_vector_pop(v, &got), model.count ? 0 : -ENOENT);
+	if (model.count)
+		assert_memory_equal(&got, &model.elements[--model.count], sizeof got);
+}
+
+static void set_one(dure_vector *v, uint64_t at)
+{
+	struct wide value = wide((uint64_t)rand());
+
+	T_IS(dure_vector_set(v, at, &value), model.count ? 0 : -EINVAL);
+	if (model.count)
+		model.elements[at] = value;
+}
+
+static void get_one(dure_vector *v, uint64_t at)
+{
+	struct wide got;
+
+	T_IS(dure_vector_get(v, at, &got), at < model.count ? 0 : -EINVAL);
+	if (at < model.count)
+		assert_memory_equal(&got, &model.elements[at], sizeof got);
+}
+
+static void resize_to(dure_vector *v, uint64_t count)
+{
+	T_OK(dure_vector_resize(v, count));
+	if (count > model.count)
+		memset(&model.elements[model.count], 0,
+		       (count - model.count) * sizeof *model.elements);
+	model.count = count;
+}
+
+static void begin_or_end(void)
+{
+	bool commits = rand() % 2;
+
+	if (!tx) {
+		T_OK(dure_tx_begin(seg, &tx));
+		before = model;
+	} else if (rand() % 8 == 0) {
+		T_OK(commits ? dure_tx_commit(tx) : dure_tx_abort(tx));
+		if (!commits)
+			model = before;
+		tx = NULL;
+	}
+}
+
+static void change_at_random(dure_vector *v)
+{
+	uint64_t at = model.count ? (uint64_t)rand() % model.count : 0;
+
+	switch (rand() % 10) {
+	case 0:
+	case 1:
+		push_some(v, 1);
+		break;
+	case 2:
+		pop_one(v);
+		break;
+	case 3:
+		set_one(v, at);
+		break;
+	case 4:
+		push_some(v, (uint64_t)rand() % MORE_MAX);
+		break;
+	case 5:
+		if (rand() % 4 == 0)
+			resize_to(v, rand() % 8 ? at : (uint64_t)rand() % MOST);
+		break;
+	case 6:
+		begin_or_end();
+		break;
+	case 7:
+		if (rand() % 16 == 0)
+			T_IS(dure_vector_trim(v), tx ? -EDEADLK : 0);
+		break;
+	default:
+		get_one(v, at);
+	}
+}
+
 static void agrees_with_a_model(void **state)
 {
-	enum { MOST = 3000 };
-	static struct wide model[MOST + 64], before[MOST + 64];
-	uint64_t count = 0, count_before = 0, index;
 	struct dure_vector_options o = { .sz = sizeof o, .first_count = 3 };
-	struct wide got, value;
 	dure_vector *v;
-	dure_tx *tx = NULL;
 
 	(void)state;
 	srand(1);
 	T_OK(dure_vector_open(seg, "wide", DURE_TYPE(struct wide), DURE_CREATE, &o, &v));
-	for (int i = 0; i < 60000; i++) {
-		uint64_t at = count ? (uint64_t)rand() % count : 0, more = (uint64_t)rand() % 64;
-		value = wide((uint64_t)rand());
-		switch (rand() % 10) {
-		case 0:
-		case 1:
-			if (count < MOST) {
-				T_OK(dure_vector_push(v, &value, &index));
-				assert_int_equal(index, count);
-				model[count++] = value;
-			}
-			break;
-		case 2:
-			T_IS(dure_vector_pop(v, &got), count ? 0 : -ENOENT);
-			if (count)
-				assert_memory_equal(&got, &model[--count], sizeof got);
-			break;
-		case 3:
-			T_IS(dure_vector_set(v, at, &value), count ? 0 : -EINVAL);
-			if (count)
-				model[at] = value;
-			break;
-		case 4:
-			if (count < MOST) {
-				for (uint64_t j = 0; j < more; j++)
-					model[count + j] = wide((uint64_t)rand());
-				T_OK(dure_vector_push_many(v, &model[count], more, &index));
-				count += more;
-			}
-			break;
-		case 5:
-			if (rand() % 4)
-				break;
-			more = rand() % 8 ? at : (uint64_t)rand() % MOST;
-			T_OK(dure_vector_resize(v, more));
-			if (more > count)
-				memset(&model[count], 0, (more - count) * sizeof *model);
-			count = more;
-			break;
-		case 6:
-			if (!tx) {
-				T_OK(dure_tx_begin(seg, &tx));
-				memcpy(before, model, sizeof model);
-				count_before = count;
-			} else if (rand() % 8 == 0) {
-				bool commits = rand() % 2;
-				T_OK(commits ? dure_tx_commit(tx) : dure_tx_abort(tx));
-				if (!commits) {
-					memcpy(model, before, sizeof model);
-					count = count_before;
-				}
-				tx = NULL;
-			}
-			break;
-		case 7:
-			if (rand() % 16 == 0)
-				T_IS(dure_vector_trim(v), tx ? -EDEADLK : 0);
-			break;
-		default:
-			T_IS(dure_vector_get(v, at, &got), count ? 0 : -EINVAL);
-			if (count)
-				assert_memory_equal(&got, &model[at], sizeof got);
-		}
-	}
+	for (int i = 0; i < 60000; i++)
+		change_at_random(v);
 	if (tx)
 		T_OK(dure_tx_commit(tx));
-	assert_int_equal(dure_vector_count(v), count);
-	for (uint64_t i = 0; i < count; i++) {
-		T_OK(dure_vector_get(v, i, &got));
-		assert_memory_equal(&got, &model[i], sizeof got);
-	}
+	tx = NULL;
+	assert_int_equal(dure_vector_count(v), model.count);
+	for (uint64_t i = 0; i < model.count; i++)
+		get_one(v, i);
 	t_clean(seg);
 	dure_vector_close(v);
 	T_OK(dure_vector_destroy(seg, "wide"));
@@ -268,7 +311,6 @@ static void transactions_are_not_seen(void **state)
 	int fds[2], back[2];
 	dure_segment *reader;
 	dure_vector *mine;
-	dure_tx *tx;
 
 	(void)state;
 	T_OK(dure_vector_push(vector, &one, NULL));

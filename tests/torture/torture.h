@@ -28,6 +28,8 @@ enum {
 	COINS = 240,
 	JARS = 200,
 	JAR_START = 100,
+	BOXES = 2,
+	MARBLES = 90,
 };
 
 struct account {
@@ -80,6 +82,11 @@ struct torture {
 	dure_string *history;
 	dure_ordered *shelf;
 	uint64_t shelf_blocks;		/* of a new one */
+	dure_list *boxes[BOXES];
+	dure_deque *tube;
+	dure_priority *funnel;
+	dure_bitmap *in_tube;		/* whose numbers are in it */
+	uint64_t marble_blocks;		/* of boxes and tube, as they are filled */
 	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
 };
 
@@ -99,6 +106,12 @@ void torture_containers_end(struct torture *t);
 void torture_containers_work(struct torture *t, uint64_t lot);
 /* *count: of live blocks, grows by those of what changes its number of them */
 int torture_containers_judge(struct torture *t, uint64_t *count);
+
+/* marbles.c: the same, for lists, deques, bitmaps and priority queues */
+void torture_marbles_begin(struct torture *t);
+void torture_marbles_end(struct torture *t);
+void torture_marbles_work(struct torture *t, uint64_t lot);
+int torture_marbles_judge(struct torture *t, uint64_t *count);
 
 uint64_t torture_progress(const struct torture *t);
 uint64_t torture_longest_ns(const struct torture *t);
