@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dure/map.h - a hash map in a segment: from byte strings to values of one size
+ * dure/map.h - hash maps and sets in a segment: from byte strings to values of one size, or none
  *
  * Safe among processes by itself: who changes it locks a part of it for the moment (or to the
  * end of his transaction), who reads it locks nothing. Each operation is crash-atomic.
@@ -32,6 +32,9 @@ struct dure_map_options {
 
 enum { DURE_MAP_KEY_MAX = 65535 };
 
+/* options.value_bytes: a set. What is put has no value (NULL), nor has what is got */
+#define DURE_MAP_NO_VALUE (UINT64_MAX - 1)
+
 /* options.value_bytes, with DURE_OPEN alone: whatever the map has (dure_map_value_bytes) */
 #define DURE_MAP_ANY_VALUE UINT64_MAX
 
@@ -52,7 +55,7 @@ DURE_API int dure_map_open(dure_segment *segment, const char *name, uint32_t fla
 /* dure_map_close - forget this process' handle; the map stays. NULL is allowed */
 DURE_API void dure_map_close(dure_map *map);
 
-/* dure_map_value_bytes - the size of each of its values */
+/* dure_map_value_bytes - the size of each of its values; 0: it is a set */
 DURE_API uint64_t dure_map_value_bytes(const dure_map *map);
 
 /*

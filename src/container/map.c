@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * map.c - a hash map in a segment
+ * map.c - a hash map or set in a segment
  *
  * Why      The index (src/index) finds and changes entries; here they get values, and a map
  *          gets a name and an end.
@@ -79,11 +79,14 @@ static int make_plan(dure_segment *seg, const struct dure_map_options *options, 
 	if (!is_power_of_two(o.partitions) || o.partitions > 1u << DL_INDEX_BITS_MAX)
 		return durei_error(EINVAL, "options.partitions %u is no power of two up to %u",
 				   o.partitions, 1u << DL_INDEX_BITS_MAX);
-	if (o.value_bytes > VALUE_BYTES_MAX && o.value_bytes != DURE_MAP_ANY_VALUE)
+	if (o.value_bytes > VALUE_BYTES_MAX && o.value_bytes != DURE_MAP_ANY_VALUE &&
+	    o.value_bytes != DURE_MAP_NO_VALUE)
 		return durei_error(EINVAL, "options.value_bytes %llu is more than %d",
 				   (unsigned long long)o.value_bytes, VALUE_BYTES_MAX);
 	ret->partition_bits = log2_floor(o.partitions);
-	ret->value_bytes = o.value_bytes ? o.value_bytes : VALUE_BYTES_DEFAULT;
+	ret->value_bytes = o.value_bytes == DURE_MAP_NO_VALUE ? 0
+			   : o.value_bytes		      ? o.value_bytes
+							      : VALUE_BYTES_DEFAULT;
 	ret->seed = seg->super.hash_seed;
 	return 0;
 }
@@ -95,7 +98,7 @@ static int bind(dure_map *map, dure_segment *seg, const struct dl_map *shared, c
 	map->seg = seg;
 	map->value_bytes = shared->value_bytes;
 	durei_name_keep(&map->name, name);
-	if (r == 0 && (map->value_bytes == 0 || map->value_bytes > VALUE_BYTES_MAX))
+	if (r == 0 && map->value_bytes > VALUE_BYTES_MAX)
 		r = durei_error(EUCLEAN, "segment %s: map %s says its values have %llu bytes: run dure "
 				"check", seg->super.name, name,
 				(unsigned long long)map->value_bytes);
@@ -190,7 +193,7 @@ static int build(const dure_map *map, struct durei_lane *lane, const struct dure
 	*entry = (struct dl_entry){ .hash = key->hash, .kind = key->kind, .key_bytes = key->bytes,
 				    .key_offset = (uint32_t)key_offset };
 	memset(value_of(entry), 0, value_room(map));
-	if (value)
+	if (value && map->value_bytes)
 		memcpy(value_of(entry), value, map->value_bytes);
 	memcpy((char *)entry + key_offset, key->data, key->bytes);
 	*ret = entry;
@@ -204,6 +207,8 @@ static inline void copy_value(const dure_map *map, const struct dl_entry *entry,
 {
 	uint64_t word;
 
+	if (map->value_bytes == 0)
+		return;
 	if (map->value_bytes != sizeof word) {
 		memcpy(to, value_of(entry), map->value_bytes);
 		return;

@@ -19,6 +19,7 @@
 
 struct item {
 	size_t value, key, key_bytes;	/* where in the bytes of the batch */
+	uint64_t serial;
 };
 
 /* Copies of some neighbouring entries, in the order of the visit. */
@@ -61,26 +62,28 @@ static int make_room(struct batch *b, size_t bytes, size_t *ret_at)
 
 static int copy_entry(const struct durei_tree *tree, struct batch *b, const struct durei_path *path)
 {
-	unsigned leaf = path->depth - 1;
-	const struct cell64 *payload = durei_path_payload(path);
 	struct item *item = &b->items[b->count];
-	uint64_t word = cell64_load_rlx(&path->nodes[leaf]->words[dl_order_slot(path->orders[leaf],
-									       path->at[leaf])]);
-	const unsigned char *key = (const unsigned char *)&word;
-	uint32_t key_bytes = sizeof word;
+	struct durei_tree_key key;
+	uint64_t number;
 	int r;
 
-	if (!tree->is_integer && !durei_tree_key_of(tree, cell64_load_acq(payload), &key, &key_bytes))
+	if (!durei_path_key(tree, path, &key))
 		return durei_tree_damaged(tree);
+	if (tree->order.is_number) {
+		number = durei_order_number(&tree->order, key.word);
+		key.bytes = (const unsigned char *)&number;
+		key.count = sizeof number;
+	}
 	r = make_room(b, (size_t)tree->value_bytes, &item->value);
 	if (r == 0)
-		r = durei_tree_copy_value(tree, payload, b->bytes + item->value);
+		r = durei_tree_copy_value(tree, durei_path_payload(path), b->bytes + item->value);
 	if (r == 0)
-		r = make_room(b, key_bytes, &item->key);
+		r = make_room(b, key.count, &item->key);
 	if (r < 0)
 		return r;
-	memcpy(b->bytes + item->key, key, key_bytes);
-	item->key_bytes = key_bytes;
+	memcpy(b->bytes + item->key, key.bytes, key.count);
+	item->key_bytes = key.count;
+	item->serial = key.serial;
 	b->count++;
 	return 0;
 }
@@ -94,8 +97,7 @@ static int find_next(const struct walk *w, struct durei_path *path)
 		way = w->goes_down == w->near_excluded ? DUREI_TREE_TO : DUREI_TREE_BEHIND;
 	r = durei_tree_find(&w->map->tree, &w->near, way, path, NULL);
 	while (r == 0 && path->depth) {
-		unsigned at = path->at[path->depth - 1];
-		if (w->goes_down ? at > 0 : at < dl_order_count(path->orders[path->depth - 1]))
+		if (w->goes_down ? path->at[path->depth - 1] > 0 : !durei_path_is_behind(path))
 			return 0;
 		r = durei_tree_next(&w->map->tree, path, w->goes_down);
 		if (r == 0)
@@ -141,40 +143,38 @@ static int copy_still(const struct walk *w, struct batch *b)
 
 /* -- visiting ---------------------------------------------------------------------------- */
 
-static int compare(const struct durei_tree *tree, const unsigned char *bytes, size_t count,
-		   const struct durei_tree_key *key)
+/* False: it is no key, which is damage. */
+static bool key_of_item(const struct walk *w, const struct batch *b, const struct item *item,
+			struct durei_tree_key *ret)
 {
-	uint64_t word;
-
-	if (!tree->is_integer)
-		return durei_tree_compare(bytes, (uint32_t)count, key);
-	memcpy(&word, bytes, sizeof word);
-	return (word > key->word) - (word < key->word);
+	if (durei_tree_make_key(w->map, b->bytes + item->key, item->key_bytes, ret) < 0)
+		return false;
+	ret->serial = item->serial;
+	return true;
 }
 
-static bool is_beyond(const struct walk *w, const struct batch *b, const struct item *item)
+static bool is_beyond(const struct walk *w, const struct durei_tree_key *key)
 {
 	int r;
 
 	if (!w->has_far)
 		return false;
-	r = compare(&w->map->tree, b->bytes + item->key, item->key_bytes, &w->far);
+	r = durei_tree_compare(&w->map->tree, key, &w->far);
 	return r == 0 ? w->far_excluded : (r > 0) != w->goes_down;
 }
 
-/* [RANGE1] From this item on. False: it is not beyond the one before it, or is no key: damage. */
-static bool go_on_from(struct walk *w, const struct batch *b, const struct item *item)
+/* [RANGE1] From this key on. False: it is not beyond the one before it: damage. */
+static bool go_on_from(struct walk *w, const struct durei_tree_key *key)
 {
-	const unsigned char *key = b->bytes + item->key;
-
 	if (w->has_near) {
-		int r = compare(&w->map->tree, key, item->key_bytes, &w->near);
+		int r = durei_tree_compare(&w->map->tree, key, &w->near);
 		if (r == 0 ? w->near_excluded : (r < 0) != w->goes_down)
 			return false;
 	}
 	w->has_near = true;
 	w->near_excluded = true;
-	return durei_tree_make_key(w->map, key, item->key_bytes, &w->near) == 0;
+	w->near = *key;
+	return true;
 }
 
 static int visit_all(struct walk *w, int (*visit)(const void *key, size_t key_bytes,
@@ -187,9 +187,12 @@ static int visit_all(struct walk *w, int (*visit)(const void *key, size_t key_by
 		if (r < 0 || b->count == 0)
 			return r;
 		for (unsigned i = 0; i < b->count; i++) {
-			if (is_beyond(w, b, &b->items[i]))
+			struct durei_tree_key key;
+			if (!key_of_item(w, b, &b->items[i], &key))
+				return durei_tree_damaged(&w->map->tree);
+			if (is_beyond(w, &key))
 				return 0;
-			if (!go_on_from(w, b, &b->items[i]))
+			if (!go_on_from(w, &key))
 				return durei_tree_damaged(&w->map->tree);
 			r = visit(b->bytes + b->items[i].key, b->items[i].key_bytes,
 				  b->bytes + b->items[i].value, context);
@@ -202,7 +205,7 @@ static int visit_all(struct walk *w, int (*visit)(const void *key, size_t key_by
 
 static int make_walk(const dure_ordered *map, const struct dure_range *range, struct walk *w)
 {
-	struct durei_tree_key low, high;
+	struct durei_tree_key low = { 0 }, high = { 0 };
 	bool low_excluded = range->flags & DURE_RANGE_ABOVE_LOW;
 	bool high_excluded = !(range->flags & DURE_RANGE_WITH_HIGH);
 	int r = 0;
@@ -216,6 +219,10 @@ static int make_walk(const dure_ordered *map, const struct dure_range *range, st
 		r = durei_tree_make_key(map, range->high, range->high_bytes, &high);
 	if (r < 0)
 		return r;
+	if (map->tree.is_multi) {	/* before, or behind, all equal keys */
+		low.serial = low_excluded ? UINT64_MAX : 0;
+		high.serial = high_excluded ? 0 : UINT64_MAX;
+	}
 	w->map = map;
 	w->goes_down = range->flags & DURE_RANGE_DESCENDING;
 	w->has_near = w->goes_down ? range->high : range->low;

@@ -173,6 +173,38 @@ static enum verdict judge_map_remove(struct world *w)
 	return count == 0 ? AFTER : WRONG;
 }
 
+static dure_map *small_set(struct world *w)
+{
+	struct dure_map_options o = { .sz = sizeof o, .partitions = 1,
+				      .value_bytes = DURE_MAP_NO_VALUE };
+	dure_map *set;
+
+	must(dure_map_open(w->seg, "set", DURE_CREATE | DURE_OPEN, &o, &set), "map_open");
+	return set;
+}
+
+static void prepare_set(struct world *w)
+{
+	w->blocks[0] = small_set(w);
+	must(dure_map_put(w->blocks[0], "old", 3, NULL), "put");
+}
+
+static void run_set_put(struct world *w)
+{
+	must(dure_map_put(w->blocks[0], "new", 3, NULL), "put");
+}
+
+static enum verdict judge_set_put(struct world *w)
+{
+	dure_map *set = small_set(w);
+	bool has_new = dure_map_get(set, "new", 3, NULL) == 0;
+	bool good = dure_map_get(set, "old", 3, NULL) == 0 &&
+		    dure_map_count(set) == (has_new ? 2 : 1);
+
+	dure_map_close(set);
+	return good ? seen(has_new) : WRONG;
+}
+
 static void run_map_open(struct world *w)
 {
 	small_map(w);
@@ -208,6 +240,7 @@ static const struct scenario list[] = {
 	{ "map_remove", "dure_map_remove", prepare_map, run_map_remove, judge_map_remove, 0 },
 	{ "map_in_tx", "dure_map_add dure_map_remove", prepare_map, run_map_in_tx, judge_map_in_tx,
 	  0 },
+	{ "set_put", "dure_map_put", prepare_set, run_set_put, judge_set_put, 0 },
 	{ "map_destroy", "dure_map_destroy", prepare_map, run_map_destroy, judge_map_gone, UNCOUNTED },
 };
 
