@@ -101,6 +101,35 @@ DURE_API int dure_map_add(dure_map *map, const void *key, size_t key_bytes, int6
 /* dure_map_remove - take a key away. Returns 0; -ENOENT -EDEADLK -EROFS -ESTALE -EUCLEAN */
 DURE_API int dure_map_remove(dure_map *map, const void *key, size_t key_bytes);
 
+/*
+ * dure_map_clear - take all entries away, a bounded number at a time
+ *
+ * Returns  0; -ENOSPC -EDEADLK (called within a transaction) -EUCLEAN -EROFS -ESTALE
+ * Death    the map has some entries less: do it again.
+ */
+DURE_API int dure_map_clear(dure_map *map);
+
+/*
+ * dure_map_reserve - make room for so many entries in all, so that tables need not grow under way
+ *
+ * The entries themselves are not reserved.
+ *
+ * Returns  0; -ENOSPC -EDEADLK -EUCLEAN -EROFS -ESTALE
+ * Death    some parts have room, others not.
+ */
+DURE_API int dure_map_reserve(dure_map *map, uint64_t count);
+
+/*
+ * dure_map_merge - put all entries of another map
+ *
+ * Where a key is in both, the value is that of from, which may lie in another segment. Each is put
+ * for itself; inside a transaction all in one step.
+ *
+ * Returns  0; -ENOMEM, as put and each. Outside a transaction some may have been put when it fails
+ * Death    the same: merge again.
+ */
+DURE_API int dure_map_merge(dure_map *map, dure_map *from);
+
 /* dure_map_count - how many keys there are, about */
 DURE_API uint64_t dure_map_count(dure_map *map);
 

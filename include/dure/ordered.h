@@ -153,6 +153,59 @@ DURE_API int dure_ordered_remove(dure_ordered *map, const void *key, size_t key_
 DURE_API int dure_ordered_remove_all(dure_ordered *map, const void *key, size_t key_bytes,
 				     uint64_t *ret_count);
 
+/*
+ * dure_ordered_clear - take all entries away
+ *
+ * A bounded number at a time, in ascending order; inside a transaction all in one step.
+ *
+ * Returns  0; -ENOSPC -EDEADLK -EUCLEAN -EROFS -ESTALE
+ * Death    the lower entries are gone: do it again.
+ */
+DURE_API int dure_ordered_clear(dure_ordered *map);
+
+/*
+ * Gives the next entry. What *key and *value point to must stay until it is called again, or the
+ * build has ended. Returns 1; 0: there are no more; negative: the build fails with that.
+ */
+typedef int dure_ordered_source(const void **key, size_t *key_bytes, const void **value,
+				void *context);
+
+/*
+ * dure_ordered_build - fill an empty map with sorted entries, in one step
+ *
+ * Faster than putting them: no entry is looked for, and nobody sees any before all are there. next
+ * is called outside of every lock. Keys ascend in the map's ordering; those of a multimap may be
+ * equal, and stay as they come. For the moment the segment needs up to 24 bytes more for each block.
+ *
+ * Returns  0; -EEXIST (the map is not empty) -EINVAL (a key is not above the one before, or none)
+ *          -ENOMEM, or what next returned, otherwise as put
+ * Death    the map is empty, or has all of them.
+ */
+DURE_API int dure_ordered_build(dure_ordered *map, dure_ordered_source *next, void *context);
+
+/*
+ * dure_ordered_copy - fill an empty map with the entries of another one, in one step
+ *
+ * from may lie in another segment. What changes in it meanwhile may be copied or not, as with
+ * dure_ordered_visit. Both are ordered alike, and have values of one size.
+ *
+ * Returns  as build
+ * Death    as build
+ */
+DURE_API int dure_ordered_copy(dure_ordered *map, dure_ordered *from);
+
+/*
+ * dure_ordered_merge - put all entries of another map
+ *
+ * Where a key is in both, the value is that of from; a multimap gets another entry. Each is put
+ * for itself; inside a transaction all in one step. from may lie in another segment, and be
+ * ordered otherwise.
+ *
+ * Returns  0; as put and visit. Outside a transaction some may have been put when it fails
+ * Death    the same: merge again (a multimap: inside a transaction, or it gets some twice).
+ */
+DURE_API int dure_ordered_merge(dure_ordered *map, dure_ordered *from);
+
 /* dure_ordered_count - how many keys there are. Those of transactions that are open count */
 DURE_API uint64_t dure_ordered_count(const dure_ordered *map);
 

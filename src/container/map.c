@@ -8,8 +8,9 @@
  * Rules    [MAPC1] replacing a value is removing one entry and linking another in one log: a
  *                  reader sees the one or the other
  *          [MAPC2] the value is copied before the partition's version is looked at again
- * Death    put, insert, remove, add: tx/log.c. destroy, after step
- *          1 some entries removed       a map with fewer entries       whoever destroys it next
+ * Death    put, insert, remove, add: tx/log.c. reserve, merge: after each part, or entry, whole.
+ *          clear, and destroy, after step
+ *          1 some entries removed       a map with fewer entries       whoever does it next
  *          2 name, index and rest       gone                           -
  */
 #include <dure/map.h>
@@ -413,6 +414,85 @@ int dure_map_each(dure_map *map,
 					     &each);
 }
 
+/* -- many at once ------------------------------------------------------------------------ */
+
+/* Hashes are spread, not dealt out: a part may get some more than its share. */
+int dure_map_reserve(dure_map *map, uint64_t count)
+{
+	uint64_t parts = UINT64_C(1) << map->index.partition_bits, share = count / parts;
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(map->seg, &r);
+
+	if (!lane)
+		return r;
+	for (uint64_t part = 0; r == 0 && part < parts; part++)
+		r = durei_index_reserve(&map->index, lane, part, share + share / 8 + 1);
+	return r;
+}
+
+/* Copies of a part's entries: for each the size of its key, key and value. */
+struct copies {
+	const dure_map *map;
+	unsigned char *bytes;
+	size_t used, room;
+};
+
+static int copy_entry(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	struct copies *c = context;
+	size_t bytes = sizeof key_bytes + key_bytes + (size_t)c->map->value_bytes;
+
+	if (c->used + bytes > c->room) {
+		size_t room = (c->used + bytes) * 2;
+		unsigned char *more = realloc(c->bytes, room);
+		if (!more)
+			return durei_error_plain(ENOMEM);
+		c->bytes = more;
+		c->room = room;
+	}
+	memcpy(c->bytes + c->used, &key_bytes, sizeof key_bytes);
+	memcpy(c->bytes + c->used + sizeof key_bytes, key, key_bytes);
+	memcpy(c->bytes + c->used + sizeof key_bytes + key_bytes, value, (size_t)c->map->value_bytes);
+	c->used += bytes;
+	return 0;
+}
+
+static int put_copies(dure_map *map, const struct copies *c)
+{
+	for (size_t at = 0, key_bytes; at < c->used; at += key_bytes + (size_t)map->value_bytes) {
+		memcpy(&key_bytes, c->bytes + at, sizeof key_bytes);
+		at += sizeof key_bytes;
+		int r = dure_map_put(map, c->bytes + at, key_bytes, c->bytes + at + key_bytes);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* No lock of `from` is held while `map` is changed: two merges the other way round could meet. */
+int dure_map_merge(dure_map *map, dure_map *from)
+{
+	struct copies copies = { .map = from };
+	struct each each = { .map = from, .visit = copy_entry, .context = &copies };
+	int r = durei_handle_check(from->seg);
+
+	if (r == 0 && map->index.shared == from->index.shared)
+		r = durei_error(EINVAL, "map %s cannot be copied into itself", map->name.text);
+	if (r == 0 && map->value_bytes != from->value_bytes)
+		r = durei_error(EINVAL, "maps %s and %s have values of %llu and %llu bytes", map->name.text,
+				from->name.text, (unsigned long long)map->value_bytes,
+				(unsigned long long)from->value_bytes);
+	for (uint64_t part = 0; r == 0 && part < UINT64_C(1) << from->index.partition_bits; part++) {
+		copies.used = 0;
+		r = durei_index_visit_part(&from->index, durei_lane_to_read(from->seg), part,
+					   visit_entry, &each);
+		if (r == 0)
+			r = put_copies(map, &copies);
+	}
+	free(copies.bytes);
+	return r;
+}
+
 /* -- the end of a map -------------------------------------------------------------------- */
 
 struct batch {
@@ -460,6 +540,16 @@ static int remove_all(struct durei_lane *lane, const struct durei_index *index)
 			return r;
 	}
 	return 0;
+}
+
+int dure_map_clear(dure_map *map)
+{
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(map->seg, &r);
+
+	if (lane && durei_log_is_open(lane))
+		r = durei_error(EDEADLK, "map %s cannot be cleared inside a transaction", map->name.text);
+	return lane && r == 0 ? remove_all(lane, &map->index) : r;
 }
 
 /* Step 2, with the object. */

@@ -18,8 +18,8 @@
  *          1 the slot        a slot that does not count         nobody reads it
  *          2 the log         tx/log.c: order word and count     carried out
  *          a known key, remove, parting a node: tx/log.c, a transaction of one operation.
- *          destroy, after step
- *          1 some leaves     a map with fewer entries           whoever destroys it next
+ *          clear, and destroy, after step
+ *          1 some leaves     a map with fewer entries           whoever does it next
  *          2 name and rest   gone                               -
  */
 #include <dure/ordered.h>
@@ -583,7 +583,25 @@ static int free_some(const struct durei_tree *tree, struct durei_lane *lane)
 	return r;
 }
 
-static int free_all(const struct durei_tree *tree)
+static int free_all(const struct durei_tree *tree, struct durei_lane *lane)
+{
+	int r;
+
+	do
+		r = free_some(tree, lane);
+	while (r == 1);
+	return r;
+}
+
+int dure_ordered_clear(dure_ordered *map)
+{
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(map->tree.seg, &r);
+
+	return lane ? free_all(&map->tree, lane) : r;
+}
+
+static int free_before_destroy(const struct durei_tree *tree)
 {
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(tree->seg, &r);
@@ -592,10 +610,7 @@ static int free_all(const struct durei_tree *tree)
 		return r;
 	if (durei_log_is_open(lane))
 		return durei_error(EDEADLK, "an ordered map cannot be destroyed inside a transaction");
-	do
-		r = free_some(tree, lane);
-	while (r == 1);
-	return r;
+	return free_all(tree, lane);
 }
 
 int dure_ordered_destroy(dure_segment *segment, const char *name)
@@ -608,6 +623,6 @@ int dure_ordered_destroy(dure_segment *segment, const char *name)
 	if (r == 0)
 		r = bind(&map, segment, shared, name);
 	if (r == 0)
-		r = free_all(&map.tree);
+		r = free_before_destroy(&map.tree);
 	return r < 0 ? r : durei_named_destroy(segment, "ordered map", name, ORDERED_TYPE, NULL);
 }

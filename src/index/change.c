@@ -190,6 +190,31 @@ static int table_with_room(const struct durei_index *index, struct durei_index_g
 	return grow_table(index, guard, &table, bits, ret);
 }
 
+int durei_index_reserve(const struct durei_index *index, struct durei_lane *lane, uint64_t part,
+			uint64_t count)
+{
+	uint64_t hash = index->partition_bits ? part << (64 - index->partition_bits) : 0;
+	unsigned bits = FIRST_TABLE_BITS, old_bits;
+	struct durei_table table = { 0 }, grown;
+	struct durei_index_guard guard;
+	uint64_t word;
+	int r = durei_index_lock(index, lane, hash, DURE_FOREVER, &guard);
+
+	if (r < 0)
+		return r;
+	while (bits < DL_TABLE_BITS_MAX && count > (uint64_t)FILL_MAX << bits)
+		bits++;
+	word = cell64_load_rlx(&guard.partition->table);
+	if (word && !durei_index_table(index, word, &table))
+		r = durei_error(EUCLEAN, "segment %s: an index table is damaged: run dure check",
+				index->seg->super.name);
+	old_bits = word ? log2_floor(table.mask + 1) : 0;
+	if (r == 0 && (!word || bits > old_bits))
+		r = grow_table(index, &guard, &table, bits, &grown);
+	durei_index_unlock(&guard);
+	return r;
+}
+
 /* -- entries ----------------------------------------------------------------------------- */
 
 static int link_entry(struct durei_index_guard *guard, struct cell64 *slot,

@@ -446,6 +446,93 @@ static enum verdict judge_set_put(struct world *w)
 	return r != 0 ? WRONG : s.keys == 1 ? BEFORE : s.keys == 0x201 ? AFTER : WRONG;
 }
 
+/* -- many at once ------------------------------------------------------------------------ */
+
+/* the keys 0 to 14: two leaves, and a root */
+static int next_of_15(const void **key, size_t *key_bytes, const void **value, void *context)
+{
+	static char text[32];
+	static uint64_t number;
+	uint64_t *n = context;
+
+	if (*n == 15)
+		return 0;
+	number = (*n)++;
+	*key_bytes = string_of(number, text);
+	*key = text;
+	*value = &number;
+	return 1;
+}
+
+static void run_ordered_build(struct world *w)
+{
+	uint64_t n = 0;
+
+	must(dure_ordered_build(w->blocks[0], next_of_15, &n), "build");
+}
+
+static void prepare_empty(struct world *w)
+{
+	prepare_one(w);
+	remove_key(w->blocks[0], 5);
+}
+
+static enum verdict judge_ordered_build(struct world *w)
+{
+	return judge(look_at(strings(w), true), 0, 0x7fff, 0);
+}
+
+/* from one that is full */
+static void prepare_from(struct world *w)
+{
+	dure_ordered *from;
+
+	prepare_empty(w);
+	must(dure_ordered_open(w->seg, "from", DURE_CREATE, NULL, &from), "ordered_open");
+	for (uint64_t n = 0; n < 3; n++)
+		put(from, true, n, n);
+	w->blocks[1] = from;
+}
+
+static void run_ordered_copy(struct world *w)
+{
+	must(dure_ordered_copy(w->blocks[0], w->blocks[1]), "copy");
+}
+
+static enum verdict judge_ordered_copy(struct world *w)
+{
+	return judge(look_at(strings(w), true), 0, 7, 0);
+}
+
+static void run_ordered_merge(struct world *w)
+{
+	must(dure_ordered_merge(w->blocks[0], w->blocks[1]), "merge");
+}
+
+/* None, the first ones, or all. */
+static enum verdict judge_ordered_merge(struct world *w)
+{
+	struct sight s = look_at(strings(w), true);
+
+	if (s.is_wrong || s.changed || (s.keys & (s.keys + 1)) != 0)
+		return WRONG;
+	return seen(s.keys == 7);
+}
+
+static void run_ordered_clear(struct world *w)
+{
+	must(dure_ordered_clear(w->blocks[0]), "clear");
+}
+
+static enum verdict judge_ordered_clear(struct world *w)
+{
+	struct sight s = look_at(strings(w), true);
+
+	if (s.is_wrong || (s.keys != 0xffff && s.keys != 0xff00 && s.keys != 0))
+		return WRONG;
+	return seen(s.keys == 0);
+}
+
 static const struct scenario list[] = {
 	{ "ordered_open", "dure_ordered_open", prepare_nothing, run_ordered_open,
 	  judge_ordered_exists, 0 },
@@ -474,6 +561,14 @@ static const struct scenario list[] = {
 	{ "multimap_remove_all", "dure_ordered_remove_all", prepare_two_leaves_of_equals,
 	  run_multimap_remove_all, judge_multimap_remove_all, UNCOUNTED },
 	{ "ordered_set_put", "dure_ordered_put", prepare_set, run_set_put, judge_set_put, 0 },
+	{ "ordered_build", "dure_ordered_build", prepare_empty, run_ordered_build,
+	  judge_ordered_build, SEEN_AT_ONCE },
+	{ "ordered_copy", "dure_ordered_copy", prepare_from, run_ordered_copy, judge_ordered_copy,
+	  SEEN_AT_ONCE },
+	{ "ordered_merge", "dure_ordered_merge", prepare_from, run_ordered_merge,
+	  judge_ordered_merge, UNCOUNTED },
+	{ "ordered_clear", "dure_ordered_clear", prepare_two_leaves, run_ordered_clear,
+	  judge_ordered_clear, UNCOUNTED },
 	{ "ordered_destroy", "dure_ordered_destroy", prepare_two_leaves, run_ordered_destroy,
 	  judge_ordered_gone, UNCOUNTED },
 };
