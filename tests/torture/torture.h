@@ -80,6 +80,9 @@ struct torture {
 	dure_string *history;
 	dure_ordered *shelf;
 	uint64_t shelf_blocks;		/* of a new one */
+	dure_ordered *guests, *numbers;
+	dure_map *stays;
+	uint64_t guests_blocks;		/* of these three, when they are new */
 	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
 };
 
@@ -99,6 +102,12 @@ void torture_containers_end(struct torture *t);
 void torture_containers_work(struct torture *t, uint64_t lot);
 /* *count: of live blocks, grows by those of what changes its number of them */
 int torture_containers_judge(struct torture *t, uint64_t *count);
+
+/* guests.c: the same, for multimaps and sets */
+void torture_guests_begin(struct torture *t);
+void torture_guests_end(struct torture *t);
+void torture_guests_work(struct torture *t, uint64_t lot);
+int torture_guests_judge(struct torture *t, uint64_t *count);
 
 uint64_t torture_progress(const struct torture *t);
 uint64_t torture_longest_ns(const struct torture *t);
