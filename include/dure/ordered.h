@@ -242,6 +242,19 @@ DURE_API int dure_ordered_visit(dure_ordered *map, const struct dure_range *rang
 					     void *context),
 				void *context);
 
+/*
+ * dure_ordered_snapshot - the same, with all entries of one moment
+ *
+ * They are copied into private memory first, all of the range; whoever wants to change the map waits
+ * so long. Then they are visited, and the map may change as it likes. Not for read-only segments.
+ *
+ * Returns  as visit; -EROFS, and without -EAGAIN
+ */
+DURE_API int dure_ordered_snapshot(dure_ordered *map, const struct dure_range *range,
+				   int (*visit)(const void *key, size_t key_bytes,
+						const void *value, void *context),
+				   void *context);
+
 DURE_END
 
 #endif

@@ -7,7 +7,10 @@
  * Rules    [RANGE1] what is visited next is above (or below) what was visited last, whatever has
  *                   happened to the tree meanwhile: no key twice, and none left out that was there
  *                   all the time. In a damaged tree this is checked, so a visit ends
- * Death    nothing shared is changed.
+ *          [RANGE2] new entries tell readers nothing ([ORDEREDC1]): what stands in several leaves
+ *                   is of one moment only if nobody can change the map meanwhile. So a snapshot
+ *                   takes the lock, as a writer does, and has copied all when it gives it back
+ * Death    nothing shared is changed. The lock is DL_HELD_CLEAN, and guards nothing half done.
  */
 #include <dure/ordered.h>
 
@@ -28,6 +31,7 @@ struct batch {
 	size_t used, room;
 	struct item items[DL_NODE_SLOTS];
 	unsigned count;
+	struct batch *next;		/* of a snapshot */
 };
 
 struct walk {
@@ -177,28 +181,47 @@ static bool go_on_from(struct walk *w, const struct durei_tree_key *key)
 	return true;
 }
 
+/*
+ * 0: there may be more behind the batch; 1: that was the last one, for the range ends or visit did
+ * not return 0, which *ret_visited has then
+ */
+static int visit_batch(struct walk *w, const struct batch *b,
+		       int (*visit)(const void *key, size_t key_bytes, const void *value,
+				    void *context),
+		       void *context, int *ret_visited)
+{
+	struct durei_tree_key key;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct item *item = &b->items[i];
+		if (!key_of_item(w, b, item, &key))
+			return durei_tree_damaged(&w->map->tree);
+		if (is_beyond(w, &key))
+			return 1;
+		if (!go_on_from(w, &key))
+			return durei_tree_damaged(&w->map->tree);
+		*ret_visited = visit(b->bytes + item->key, item->key_bytes, b->bytes + item->value,
+				     context);
+		if (*ret_visited != 0)
+			return 1;
+	}
+	return 0;
+}
+
 static int visit_all(struct walk *w, int (*visit)(const void *key, size_t key_bytes,
 						  const void *value, void *context),
 		     void *context)
 {
+	int visited = 0;
+
 	for (;;) {
 		struct batch *b = &w->batches[w->at_hand];
 		int r = copy_still(w, b);
 		if (r < 0 || b->count == 0)
 			return r;
-		for (unsigned i = 0; i < b->count; i++) {
-			struct durei_tree_key key;
-			if (!key_of_item(w, b, &b->items[i], &key))
-				return durei_tree_damaged(&w->map->tree);
-			if (is_beyond(w, &key))
-				return 0;
-			if (!go_on_from(w, &key))
-				return durei_tree_damaged(&w->map->tree);
-			r = visit(b->bytes + b->items[i].key, b->items[i].key_bytes,
-				  b->bytes + b->items[i].value, context);
-			if (r != 0)
-				return r;
-		}
+		r = visit_batch(w, b, visit, context, &visited);
+		if (r != 0)
+			return r < 0 ? r : visited;
 		w->at_hand ^= 1;	/* near lies in this one */
 	}
 }
@@ -252,4 +275,75 @@ int dure_ordered_visit(dure_ordered *map, const struct dure_range *range,
 	free(w.batches[0].bytes);
 	free(w.batches[1].bytes);
 	return r;
+}
+
+/* -- all at one moment ------------------------------------------------------------------- */
+
+static int pass(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	(void)key;
+	(void)key_bytes;
+	(void)value;
+	(void)context;
+	return 0;
+}
+
+/* [RANGE2] Under the lock. *first: all batches there are, one behind the other */
+static int copy_all(struct walk *w, struct batch **first)
+{
+	int r = 0, passed;
+
+	while (r == 0) {
+		struct batch *b = calloc(1, sizeof *b);
+		if (!b)
+			return durei_error_plain(ENOMEM);
+		*first = b;
+		first = &b->next;
+		r = copy_leaf(w, b);
+		if (r == 0)
+			r = b->count ? visit_batch(w, b, pass, NULL, &passed) : 1;
+	}
+	return r < 0 ? r : 0;
+}
+
+static int copy_locked(struct walk *w, struct batch **first)
+{
+	const struct durei_tree *tree = &w->map->tree;
+	struct durei_guard guard;
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(tree->seg, &r);
+
+	if (lane)
+		r = durei_guard_lock(lane, &tree->shared->guard, &guard);
+	if (!lane || r < 0)
+		return r;
+	r = copy_all(w, first);
+	durei_guard_unlock(&guard);
+	return r;
+}
+
+int dure_ordered_snapshot(dure_ordered *map, const struct dure_range *range,
+			  int (*visit)(const void *key, size_t key_bytes, const void *value,
+				       void *context),
+			  void *context)
+{
+	struct walk w = { 0 }, copied;
+	struct batch *first = NULL;
+	struct dure_range ours;
+	int r = durei_options_read(&ours, sizeof ours, sizeof ours, range), visited = 0;
+
+	if (r == 0)
+		r = make_walk(map, &ours, &w);
+	copied = w;
+	if (r == 0)
+		r = copy_locked(&copied, &first);
+	for (const struct batch *b = first; r == 0 && b; b = b->next)
+		r = visit_batch(&w, b, visit, context, &visited);
+	while (first) {
+		struct batch *next = first->next;
+		free(first->bytes);
+		free(first);
+		first = next;
+	}
+	return r < 0 ? r : visited;
 }
