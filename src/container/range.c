@@ -20,6 +20,8 @@
 #include "base/options.h"
 #include "container/tree.h"
 
+enum { ROOM_FIRST = 256 };
+
 struct item {
 	size_t value, key, key_bytes;	/* where in the bytes of the batch */
 	uint64_t serial;
@@ -51,8 +53,8 @@ static int make_room(struct batch *b, size_t bytes, size_t *ret_at)
 {
 	size_t at = (size_t)align_up(b->used, 16);
 
-	if (at + bytes > b->room) {
-		size_t room = (at + bytes) * 2;
+	if (at + bytes > b->room || !b->bytes) {
+		size_t room = (at + bytes) * 2 + ROOM_FIRST;
 		unsigned char *more = realloc(b->bytes, room);
 		if (!more)
 			return durei_error_plain(ENOMEM);
