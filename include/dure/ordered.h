@@ -69,8 +69,8 @@ DURE_API int dure_ordered_open(dure_segment *segment, const char *name, uint32_t
  * somebody is just changing, or has freed: any bytes must do; its answer does not count then. It
  * must not call the library.
  */
-typedef int dure_ordering_function(const void *a, size_t a_bytes, const void *b, size_t b_bytes,
-				   void *context);
+typedef int (*dure_ordering_function)(const void *a, size_t a_bytes, const void *b,
+				      size_t b_bytes, void *context);
 
 /*
  * dure_ordering_register - say how this process compares keys, by a name
@@ -82,7 +82,7 @@ typedef int dure_ordering_function(const void *a, size_t a_bytes, const void *b,
  * Returns  0; -EINVAL -EEXIST (another function has this name here) -ENOMEM -ESTALE
  */
 DURE_API int dure_ordering_register(dure_segment *segment, const char *name,
-				    dure_ordering_function *compare, void *context);
+				    dure_ordering_function compare, void *context);
 
 /*
  * dure_ordered_describe - the options of a map
@@ -167,8 +167,8 @@ DURE_API int dure_ordered_clear(dure_ordered *map);
  * Gives the next entry. What *key and *value point to must stay until it is called again, or the
  * build has ended. Returns 1; 0: there are no more; negative: the build fails with that.
  */
-typedef int dure_ordered_source(const void **key, size_t *key_bytes, const void **value,
-				void *context);
+typedef int (*dure_ordered_source)(const void **key, size_t *key_bytes, const void **value,
+				   void *context);
 
 /*
  * dure_ordered_build - fill an empty map with sorted entries, in one step
@@ -181,7 +181,7 @@ typedef int dure_ordered_source(const void **key, size_t *key_bytes, const void 
  *          -ENOMEM, or what next returned, otherwise as put
  * Death    the map is empty, or has all of them.
  */
-DURE_API int dure_ordered_build(dure_ordered *map, dure_ordered_source *next, void *context);
+DURE_API int dure_ordered_build(dure_ordered *map, dure_ordered_source next, void *context);
 
 /*
  * dure_ordered_copy - fill an empty map with the entries of another one, in one step

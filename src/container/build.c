@@ -275,7 +275,7 @@ static int end(struct builder *b, int r)
 
 /* -- from where -------------------------------------------------------------------------- */
 
-int dure_ordered_build(dure_ordered *map, dure_ordered_source *next, void *context)
+int dure_ordered_build(dure_ordered *map, dure_ordered_source next, void *context)
 {
 	const void *key, *value = NULL;
 	size_t key_bytes;

@@ -108,7 +108,7 @@ const char *durei_order_name(const struct durei_order *order, const struct dl_or
 	return order->caller ? order->caller->name : (const char *)shared->ordering_name;
 }
 
-static int check_same(const struct durei_ordering *known, dure_ordering_function *compare,
+static int check_same(const struct durei_ordering *known, dure_ordering_function compare,
 		      const void *context)
 {
 	if (known->compare == compare && known->context == context)
@@ -138,7 +138,7 @@ static int add(dure_segment *seg, struct durei_ordering *o)
 	return 0;
 }
 
-int dure_ordering_register(dure_segment *segment, const char *name, dure_ordering_function *compare,
+int dure_ordering_register(dure_segment *segment, const char *name, dure_ordering_function compare,
 			   void *context)
 {
 	struct durei_ordering *o;

@@ -91,7 +91,7 @@ static int compare_doubles(const void *a, size_t a_bytes, const void *b, size_t 
 
 static const struct kind {
 	const char *ordering;
-	dure_ordering_function *compare;
+	dure_ordering_function compare;
 	bool is_number;
 } kinds[] = {
 	{ "bytes", compare_bytes, false },     { "nocase", compare_nocase, false },
