@@ -6,57 +6,46 @@
  * Inserting is measured in batches that are removed again, unmeasured. Boost's unordered_map
  * lies in a segment under an interprocess_mutex; the private one has neither.
  */
-#include <stdlib.h>
-
-#include "named.h"
-#include "share.h"
+#include "keyed.h"
 
 static const struct bench_named_work map_1k = { .count = 1000, .segment_bytes = 64u << 20 };
 static const struct bench_named_work map_100k = { .count = 100000, .segment_bytes = 128u << 20 };
 static const struct bench_named_work map_1m = { .count = 1000000, .segment_bytes = 512u << 20 };
 
-struct state {
-	dure_segment *segment;
-	dure_map *map;
-	uint64_t count, dice;
-};
+static int put_key(void *map, const void *key, size_t key_bytes, const void *value)
+{
+	return dure_map_insert(map, key, key_bytes, value);
+}
+
+static int get_key(void *map, const void *key, size_t key_bytes, void *value)
+{
+	return dure_map_get(map, key, key_bytes, value);
+}
+
+static int remove_key(void *map, const void *key, size_t key_bytes)
+{
+	return dure_map_remove(map, key, key_bytes);
+}
 
 static void *open_map(const void *argument)
 {
-	const struct bench_named_work *work = argument;
-	struct state *s = calloc(1, sizeof *s);
+	struct bench_keyed *s = bench_keyed_make(argument);
+	dure_map *map;
 
-	s->segment = bench_segment_make(work->segment_bytes);
-	s->count = work->count;
-	s->dice = BENCH_DICE_SEED;
-	bench_must(dure_map_open(s->segment, "map", DURE_CREATE, NULL, &s->map), "map_open");
-	for (uint64_t i = 0; i < s->count; i++) {
-		uint64_t key = bench_key(i);
-		bench_must(dure_map_insert(s->map, &key, sizeof key, &i), "insert");
-	}
-	return s;
-}
-
-static void *join_map(void *shared, unsigned index)
-{
-	struct state *s = shared;
-
-	bench_segment_join(s->segment);
-	s->dice += index;
+	bench_must(dure_map_open(s->segment, "map", DURE_CREATE, NULL, &map), "map_open");
+	s->container = map;
+	bench_keyed_fill(s, put_key);
 	return s;
 }
 
 static double get_round(void *state, uint64_t ops)
 {
-	struct state *s = state;
-	double start = bench_now();
-	uint64_t value;
+	return bench_keyed_get_round(state, ops, get_key);
+}
 
-	for (uint64_t i = 0; i < ops; i++) {
-		uint64_t key = bench_key(bench_pick(&s->dice, s->count));
-		bench_must(dure_map_get(s->map, &key, sizeof key, &value), "get");
-	}
-	return (bench_now() - start) / (double)ops;
+static double insert_round(void *state, uint64_t ops)
+{
+	return bench_keyed_insert_round(state, ops, put_key, remove_key);
 }
 
 static double rate_round(void *state, uint64_t ops)
@@ -64,31 +53,12 @@ static double rate_round(void *state, uint64_t ops)
 	return 1000 / get_round(state, ops);
 }
 
-static double insert_round(void *state, uint64_t ops)
-{
-	struct state *s = state;
-	uint64_t n = bench_batch(ops);
-	double start = bench_now(), end;
-
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t key = bench_key(s->count + i);
-		bench_must(dure_map_insert(s->map, &key, sizeof key, &i), "insert");
-	}
-	end = bench_now();
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t key = bench_key(s->count + i);
-		bench_must(dure_map_remove(s->map, &key, sizeof key), "remove");
-	}
-	return (end - start) / (double)n;
-}
-
 static void close_map(void *state)
 {
-	struct state *s = state;
+	struct bench_keyed *s = state;
 
-	dure_map_close(s->map);
-	bench_segment_close(s->segment);
-	free(s);
+	dure_map_close(s->container);
+	bench_keyed_close(s);
 }
 
 #define GET_ROW(name_, what_, work_, goal_, flags_)                                       \
@@ -141,7 +111,7 @@ const struct bench_row bench_map_rows[] = {
 		.flags = BENCH_MORE_IS_BETTER | BENCH_SUM | BENCH_BOTH_CORES,
 		.ops = 200000,
 		.contenders = {
-			{ .who = "dure", .open = open_map, .join = join_map, .round = rate_round,
+			{ .who = "dure", .open = open_map, .join = bench_keyed_join, .round = rate_round,
 			  .close = close_map, .argument = &map_100k, .processes = 2 },
 			{ .who = "Boost + mutex", .open = bench_boost_map_open,
 			  .round = bench_boost_map_rate, .close = bench_boost_map_close,

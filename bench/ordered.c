@@ -6,66 +6,53 @@
  * Inserting is measured in batches that are removed again, unmeasured. Boost's map lies in a
  * segment under an interprocess_mutex; the private one has neither.
  */
-#include <stdlib.h>
-
-#include "named.h"
-#include "share.h"
+#include "keyed.h"
 
 static const struct bench_named_work ordered_100k = { .count = 100000, .segment_bytes = 128u << 20 };
 static const struct bench_named_work ordered_1m = { .count = 1000000, .segment_bytes = 512u << 20 };
 
-struct state {
-	dure_segment *segment;
+static int put_key(void *map, const void *key, size_t key_bytes, const void *value)
+{
+	return dure_ordered_insert(map, key, key_bytes, value);
+}
+
+static int get_key(void *map, const void *key, size_t key_bytes, void *value)
+{
+	return dure_ordered_get(map, key, key_bytes, value);
+}
+
+static int remove_key(void *map, const void *key, size_t key_bytes)
+{
+	return dure_ordered_remove(map, key, key_bytes);
+}
+
+static void *open_empty(const void *argument)
+{
+	struct dure_ordered_options o = { .sz = sizeof o, .flags = DURE_ORDERED_INTEGER };
+	struct bench_keyed *s = bench_keyed_make(argument);
 	dure_ordered *map;
-	uint64_t count, dice;
-};
+
+	bench_must(dure_ordered_open(s->segment, "map", DURE_CREATE, &o, &map), "ordered_open");
+	s->container = map;
+	return s;
+}
 
 static void *open_ordered(const void *argument)
 {
-	struct dure_ordered_options o = { .sz = sizeof o, .flags = DURE_ORDERED_INTEGER };
-	const struct bench_named_work *work = argument;
-	struct state *s = calloc(1, sizeof *s);
+	struct bench_keyed *s = open_empty(argument);
 
-	s->segment = bench_segment_make(work->segment_bytes);
-	s->count = work->count;
-	s->dice = BENCH_DICE_SEED;
-	bench_must(dure_ordered_open(s->segment, "map", DURE_CREATE, &o, &s->map), "ordered_open");
-	for (uint64_t i = 0; i < s->count; i++) {
-		uint64_t key = bench_key(i);
-		bench_must(dure_ordered_insert(s->map, &key, sizeof key, &i), "insert");
-	}
+	bench_keyed_fill(s, put_key);
 	return s;
 }
 
 static double get_round(void *state, uint64_t ops)
 {
-	struct state *s = state;
-	double start = bench_now();
-	uint64_t value;
-
-	for (uint64_t i = 0; i < ops; i++) {
-		uint64_t key = bench_key(bench_pick(&s->dice, s->count));
-		bench_must(dure_ordered_get(s->map, &key, sizeof key, &value), "get");
-	}
-	return (bench_now() - start) / (double)ops;
+	return bench_keyed_get_round(state, ops, get_key);
 }
 
 static double insert_round(void *state, uint64_t ops)
 {
-	struct state *s = state;
-	uint64_t n = bench_batch(ops);
-	double start = bench_now(), end;
-
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t key = bench_key(s->count + i);
-		bench_must(dure_ordered_insert(s->map, &key, sizeof key, &i), "insert");
-	}
-	end = bench_now();
-	for (uint64_t i = 0; i < n; i++) {
-		uint64_t key = bench_key(s->count + i);
-		bench_must(dure_ordered_remove(s->map, &key, sizeof key), "remove");
-	}
-	return (end - start) / (double)n;
+	return bench_keyed_insert_round(state, ops, put_key, remove_key);
 }
 
 static int add_up(const void *key, size_t key_bytes, const void *value, void *context)
@@ -78,24 +65,70 @@ static int add_up(const void *key, size_t key_bytes, const void *value, void *co
 
 static double scan_round(void *state, uint64_t ops)
 {
-	struct state *s = state;
+	struct bench_keyed *s = state;
 	double start = bench_now();
 	uint64_t sum = 0;
 
 	(void)ops;
-	bench_must(dure_ordered_visit(s->map, NULL, add_up, &sum), "visit");
+	bench_must(dure_ordered_visit(s->container, NULL, add_up, &sum), "visit");
 	if (sum != s->count * (s->count - 1) / 2)
 		bench_die("a scan has not seen all");
 	return (bench_now() - start) / (double)s->count;
 }
 
+/* Keys that come sorted: all of them into an empty map, which is cleared again, unmeasured. */
+struct sorted {
+	uint64_t key, value, count;
+};
+
+static int next_sorted(const void **key, size_t *key_bytes, const void **value, void *context)
+{
+	struct sorted *s = context;
+
+	if (s->value == s->count)
+		return 0;
+	s->value++;
+	s->key += 1000;
+	*key = &s->key;
+	*key_bytes = sizeof s->key;
+	*value = &s->value;
+	return 1;
+}
+
+static double build_round(void *state, uint64_t ops)
+{
+	struct bench_keyed *s = state;
+	struct sorted sorted = { .count = s->count };
+	double start = bench_now(), end;
+
+	(void)ops;
+	bench_must(dure_ordered_build(s->container, next_sorted, &sorted), "build");
+	end = bench_now();
+	bench_must(dure_ordered_clear(s->container), "clear");
+	return (end - start) / (double)s->count;
+}
+
+static double insert_sorted_round(void *state, uint64_t ops)
+{
+	struct bench_keyed *s = state;
+	double start = bench_now(), end;
+
+	(void)ops;
+	for (uint64_t i = 1; i <= s->count; i++) {
+		uint64_t key = i * 1000;
+		bench_must(dure_ordered_insert(s->container, &key, sizeof key, &i), "insert");
+	}
+	end = bench_now();
+	bench_must(dure_ordered_clear(s->container), "clear");
+	return (end - start) / (double)s->count;
+}
+
 static void close_ordered(void *state)
 {
-	struct state *s = state;
+	struct bench_keyed *s = state;
 
-	dure_ordered_close(s->map);
-	bench_segment_close(s->segment);
-	free(s);
+	dure_ordered_close(s->container);
+	bench_keyed_close(s);
 }
 
 #define ROW(name_, what_, work_, round_, ops_, goal_, flags_)                                     \
@@ -133,5 +166,19 @@ const struct bench_row bench_ordered_rows[] = {
 	      BENCH_BATCH, AT_MOST(200), 0) },
 	{ ROW("ordered-scan-100k", "ordered map scan, an entry of 100k", ordered_100k, scan, 100000,
 	      AS("Boost + mutex"), 0) },
+	{
+		.name = "ordered-build-100k",
+		.what = "ordered map built from 100k sorted keys, an entry",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME,
+		.ops = 100000,
+		.contenders = {
+			{ .who = "dure", .open = open_empty, .round = build_round,
+			  .close = close_ordered, .argument = &ordered_100k },
+			{ .who = "inserts", .open = open_empty, .round = insert_sorted_round,
+			  .close = close_ordered, .argument = &ordered_100k },
+		},
+		.goals = { { .text = "inserts / 4", .of = { { "inserts", 0.25 } } } },
+	},
 	{ .name = NULL },
 };

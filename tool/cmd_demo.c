@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "demo.h"
+#include "progress.h"
 #include "tool.h"
 
 static int run(int argc, char **argv);
@@ -40,7 +41,6 @@ const struct command cmd_demo = {
 
 enum {
 	WORKERS_MAX = 200,
-	BAR_WIDTH = 30,
 	DRAW_NS = 100000000,
 	SEGMENT_BYTES = 256 << 20,
 	TOP_WORDS = 10,
@@ -238,13 +238,10 @@ static void draw(const struct demo *demo, const struct choice *choice, const str
 	double time_part = choice->seconds ? (double)elapsed_ns / 1e9 / choice->seconds : 1;
 	double work = (double)passes_done(demo) / (double)demo->unit_count;
 	double part = demo->board->goal > 1 || choice->seconds > 1 ? time_part : work;
-	int filled = (int)((part > 1 ? 1 : part) * BAR_WIDTH);
 
-	fprintf(stderr, "\r%s[%.*s%*s]%s %3.0f %%  pass %.1f  %" PRIu64 " kills  %" PRIu64
-		" waits for the dead ", color_on(stderr, COLOR_GOOD), filled,
-		"##############################", BAR_WIDTH - filled, "",
-		color_off(stderr), (part > 1 ? 1 : part) * 100, work, crew->kills,
-		demo->board->wait_count);
+	draw_bar(stderr, part);
+	fprintf(stderr, "  pass %.1f  %" PRIu64 " kills  %" PRIu64 " waits for the dead ", work,
+		crew->kills, demo->board->wait_count);
 	fflush(stderr);
 }
 

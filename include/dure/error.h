@@ -62,6 +62,7 @@ enum {
 	X(ECANCELED, "the transaction was already doomed by an earlier failure")                  \
 	X(EMFILE, "the process has too many open descriptors")                                    \
 	X(EPIPE, "the other end is closed, for good")                                             \
+	X(ENOSYS, "the object needs a function that this process has not registered")            \
 	X(EOPNOTSUPP, "the kernel, the file system or the backing cannot do this")                \
 	X(EIO, "the kernel reported an error in the medium")
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dure/map.h - a hash map in a segment: from byte strings to values of one size
+ * dure/map.h - hash maps and sets in a segment: from byte strings to values of one size, or none
  *
  * Safe among processes by itself: who changes it locks a part of it for the moment (or to the
  * end of his transaction), who reads it locks nothing. Each operation is crash-atomic.
@@ -32,6 +32,9 @@ struct dure_map_options {
 
 enum { DURE_MAP_KEY_MAX = 65535 };
 
+/* options.value_bytes: a set. What is put has no value (NULL), nor has what is got */
+#define DURE_MAP_NO_VALUE (UINT64_MAX - 1)
+
 /* options.value_bytes, with DURE_OPEN alone: whatever the map has (dure_map_value_bytes) */
 #define DURE_MAP_ANY_VALUE UINT64_MAX
 
@@ -52,7 +55,7 @@ DURE_API int dure_map_open(dure_segment *segment, const char *name, uint32_t fla
 /* dure_map_close - forget this process' handle; the map stays. NULL is allowed */
 DURE_API void dure_map_close(dure_map *map);
 
-/* dure_map_value_bytes - the size of each of its values */
+/* dure_map_value_bytes - the size of each of its values; 0: it is a set */
 DURE_API uint64_t dure_map_value_bytes(const dure_map *map);
 
 /*
@@ -97,6 +100,35 @@ DURE_API int dure_map_add(dure_map *map, const void *key, size_t key_bytes, int6
 
 /* dure_map_remove - take a key away. Returns 0; -ENOENT -EDEADLK -EROFS -ESTALE -EUCLEAN */
 DURE_API int dure_map_remove(dure_map *map, const void *key, size_t key_bytes);
+
+/*
+ * dure_map_clear - take all entries away, a bounded number at a time
+ *
+ * Returns  0; -ENOSPC -EDEADLK (called within a transaction) -EUCLEAN -EROFS -ESTALE
+ * Death    the map has some entries less: do it again.
+ */
+DURE_API int dure_map_clear(dure_map *map);
+
+/*
+ * dure_map_reserve - make room for so many entries in all, so that tables need not grow under way
+ *
+ * The entries themselves are not reserved.
+ *
+ * Returns  0; -ENOSPC -EDEADLK -EUCLEAN -EROFS -ESTALE
+ * Death    some parts have room, others not.
+ */
+DURE_API int dure_map_reserve(dure_map *map, uint64_t count);
+
+/*
+ * dure_map_merge - put all entries of another map
+ *
+ * Where a key is in both, the value is that of from, which may lie in another segment. Each is put
+ * for itself; inside a transaction all in one step.
+ *
+ * Returns  0; -ENOMEM, as put and each. Outside a transaction some may have been put when it fails
+ * Death    the same: merge again.
+ */
+DURE_API int dure_map_merge(dure_map *map, dure_map *from);
 
 /* dure_map_count - how many keys there are, about */
 DURE_API uint64_t dure_map_count(dure_map *map);

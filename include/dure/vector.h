@@ -49,6 +49,27 @@ DURE_API int dure_vector_open(dure_segment *segment, const char *name, struct du
 			      uint32_t flags, const struct dure_vector_options *options,
 			      dure_vector **ret);
 
+struct dure_vector_info {
+	size_t sz;
+	uint64_t count;			/* of elements */
+	uint64_t element_bytes;
+	uint64_t align_bytes;
+	uint32_t flags;			/* DURE_VECTOR_... */
+	uint32_t reserved;
+	char type_name[48];		/* of an element; a longer name is cut */
+};
+
+/*
+ * dure_vector_describe - what a vector is of, for those who have not made it
+ *
+ * What is asked for by ret->sz is filled in. With type_name, element_bytes and align_bytes it can be
+ * opened, unless its type has a longer name.
+ *
+ * Returns  0; -ENOENT -EINVAL (another type of object) -EUCLEAN -ESTALE
+ */
+DURE_API int dure_vector_describe(dure_segment *segment, const char *name,
+				  struct dure_vector_info *ret);
+
 /* dure_vector_close - forget this process' handle; the vector stays. NULL is allowed */
 DURE_API void dure_vector_close(dure_vector *vector);
 

@@ -23,8 +23,7 @@
  */
 #include "container/guard.h"
 
-#include "lock/mutex.h"
-#include "lock/word.h"
+#include "tx/change.h"
 
 enum {
 	LOOKS_MAX = 200,		/* some microseconds: longer than a single operation */
@@ -35,21 +34,12 @@ enum {
 
 int durei_guard_lock(struct durei_lane *lane, struct dl_guard *shared, struct durei_guard *ret)
 {
-	bool in_tx = durei_log_is_open(lane);
-	int r;
+	int r = durei_change_lock(lane, &shared->lock, DURE_FOREVER, &ret->in_tx);
 
 	ret->lane = lane;
 	ret->shared = shared;
-	ret->in_tx = in_tx;
-	if (in_tx && durei_word_is_ours(lane, &shared->lock.word))
-		return durei_word_check_held(lane, &shared->lock.word);
-	r = durei_mutex_take(lane, &shared->lock, DL_HELD_CLEAN, DURE_FOREVER);
-	if (__builtin_expect(r < 0, 0))
-		return r;
-	ret->held = (int)lane->held_count - 1;
-	if (in_tx)
-		durei_tx_keep(lane, ret->held);
-	return 0;
+	ret->held = (int)lane->held_count - 1;	/* in a transaction nobody asks for it */
+	return r;
 }
 
 void durei_guard_unlock(struct durei_guard *guard)
@@ -79,7 +69,7 @@ static int mark(struct durei_guard *guard)
 
 int durei_guard_begin(struct durei_guard *guard)
 {
-	int r = guard->in_tx ? 0 : durei_log_begin(guard->lane, true);
+	int r = durei_change_begin(guard->lane, guard->in_tx);
 
 	if (r < 0)
 		return r;
@@ -94,15 +84,7 @@ int durei_guard_join(struct durei_guard *guard)
 
 int durei_guard_end(struct durei_guard *guard, int r)
 {
-	if (guard->in_tx) {
-		if (r < 0)
-			guard->lane->tx.is_doomed = 1;
-	} else if (r < 0) {
-		durei_log_abort(guard->lane);
-	} else {
-		durei_log_commit(guard->lane);
-	}
-	return r;
+	return durei_change_end(guard->lane, guard->in_tx, r);
 }
 
 /* -- reading ----------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * map.c - a hash map in a segment
+ * map.c - a hash map or set in a segment
  *
  * Why      The index (src/index) finds and changes entries; here they get values, and a map
  *          gets a name and an end.
@@ -8,8 +8,9 @@
  * Rules    [MAPC1] replacing a value is removing one entry and linking another in one log: a
  *                  reader sees the one or the other
  *          [MAPC2] the value is copied before the partition's version is looked at again
- * Death    put, insert, remove, add: tx/log.c. destroy, after step
- *          1 some entries removed       a map with fewer entries       whoever destroys it next
+ * Death    put, insert, remove, add: tx/log.c. reserve, merge: after each part, or entry, whole.
+ *          clear, and destroy, after step
+ *          1 some entries removed       a map with fewer entries       whoever does it next
  *          2 name, index and rest       gone                           -
  */
 #include <dure/map.h>
@@ -79,11 +80,14 @@ static int make_plan(dure_segment *seg, const struct dure_map_options *options, 
 	if (!is_power_of_two(o.partitions) || o.partitions > 1u << DL_INDEX_BITS_MAX)
 		return durei_error(EINVAL, "options.partitions %u is no power of two up to %u",
 				   o.partitions, 1u << DL_INDEX_BITS_MAX);
-	if (o.value_bytes > VALUE_BYTES_MAX && o.value_bytes != DURE_MAP_ANY_VALUE)
+	if (o.value_bytes > VALUE_BYTES_MAX && o.value_bytes != DURE_MAP_ANY_VALUE &&
+	    o.value_bytes != DURE_MAP_NO_VALUE)
 		return durei_error(EINVAL, "options.value_bytes %llu is more than %d",
 				   (unsigned long long)o.value_bytes, VALUE_BYTES_MAX);
 	ret->partition_bits = log2_floor(o.partitions);
-	ret->value_bytes = o.value_bytes ? o.value_bytes : VALUE_BYTES_DEFAULT;
+	ret->value_bytes = o.value_bytes == DURE_MAP_NO_VALUE ? 0
+			   : o.value_bytes		      ? o.value_bytes
+							      : VALUE_BYTES_DEFAULT;
 	ret->seed = seg->super.hash_seed;
 	return 0;
 }
@@ -95,7 +99,7 @@ static int bind(dure_map *map, dure_segment *seg, const struct dl_map *shared, c
 	map->seg = seg;
 	map->value_bytes = shared->value_bytes;
 	durei_name_keep(&map->name, name);
-	if (r == 0 && (map->value_bytes == 0 || map->value_bytes > VALUE_BYTES_MAX))
+	if (r == 0 && map->value_bytes > VALUE_BYTES_MAX)
 		r = durei_error(EUCLEAN, "segment %s: map %s says its values have %llu bytes: run dure "
 				"check", seg->super.name, name,
 				(unsigned long long)map->value_bytes);
@@ -190,7 +194,7 @@ static int build(const dure_map *map, struct durei_lane *lane, const struct dure
 	*entry = (struct dl_entry){ .hash = key->hash, .kind = key->kind, .key_bytes = key->bytes,
 				    .key_offset = (uint32_t)key_offset };
 	memset(value_of(entry), 0, value_room(map));
-	if (value)
+	if (value && map->value_bytes)
 		memcpy(value_of(entry), value, map->value_bytes);
 	memcpy((char *)entry + key_offset, key->data, key->bytes);
 	*ret = entry;
@@ -204,6 +208,8 @@ static inline void copy_value(const dure_map *map, const struct dl_entry *entry,
 {
 	uint64_t word;
 
+	if (map->value_bytes == 0)
+		return;
 	if (map->value_bytes != sizeof word) {
 		memcpy(to, value_of(entry), map->value_bytes);
 		return;
@@ -408,6 +414,85 @@ int dure_map_each(dure_map *map,
 					     &each);
 }
 
+/* -- many at once ------------------------------------------------------------------------ */
+
+/* Hashes are spread, not dealt out: a part may get some more than its share. */
+int dure_map_reserve(dure_map *map, uint64_t count)
+{
+	uint64_t parts = UINT64_C(1) << map->index.partition_bits, share = count / parts;
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(map->seg, &r);
+
+	if (!lane)
+		return r;
+	for (uint64_t part = 0; r == 0 && part < parts; part++)
+		r = durei_index_reserve(&map->index, lane, part, share + share / 8 + 1);
+	return r;
+}
+
+/* Copies of a part's entries: for each the size of its key, key and value. */
+struct copies {
+	const dure_map *map;
+	unsigned char *bytes;
+	size_t used, room;
+};
+
+static int copy_entry(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	struct copies *c = context;
+	size_t bytes = sizeof key_bytes + key_bytes + (size_t)c->map->value_bytes;
+
+	if (c->used + bytes > c->room) {
+		size_t room = (c->used + bytes) * 2;
+		unsigned char *more = realloc(c->bytes, room);
+		if (!more)
+			return durei_error_plain(ENOMEM);
+		c->bytes = more;
+		c->room = room;
+	}
+	memcpy(c->bytes + c->used, &key_bytes, sizeof key_bytes);
+	memcpy(c->bytes + c->used + sizeof key_bytes, key, key_bytes);
+	memcpy(c->bytes + c->used + sizeof key_bytes + key_bytes, value, (size_t)c->map->value_bytes);
+	c->used += bytes;
+	return 0;
+}
+
+static int put_copies(dure_map *map, const struct copies *c)
+{
+	for (size_t at = 0, key_bytes; at < c->used; at += key_bytes + (size_t)map->value_bytes) {
+		memcpy(&key_bytes, c->bytes + at, sizeof key_bytes);
+		at += sizeof key_bytes;
+		int r = dure_map_put(map, c->bytes + at, key_bytes, c->bytes + at + key_bytes);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* No lock of `from` is held while `map` is changed: two merges the other way round could meet. */
+int dure_map_merge(dure_map *map, dure_map *from)
+{
+	struct copies copies = { .map = from };
+	struct each each = { .map = from, .visit = copy_entry, .context = &copies };
+	int r = durei_handle_check(from->seg);
+
+	if (r == 0 && map->index.shared == from->index.shared)
+		r = durei_error(EINVAL, "map %s cannot be copied into itself", map->name.text);
+	if (r == 0 && map->value_bytes != from->value_bytes)
+		r = durei_error(EINVAL, "maps %s and %s have values of %llu and %llu bytes", map->name.text,
+				from->name.text, (unsigned long long)map->value_bytes,
+				(unsigned long long)from->value_bytes);
+	for (uint64_t part = 0; r == 0 && part < UINT64_C(1) << from->index.partition_bits; part++) {
+		copies.used = 0;
+		r = durei_index_visit_part(&from->index, durei_lane_to_read(from->seg), part,
+					   visit_entry, &each);
+		if (r == 0)
+			r = put_copies(map, &copies);
+	}
+	free(copies.bytes);
+	return r;
+}
+
 /* -- the end of a map -------------------------------------------------------------------- */
 
 struct batch {
@@ -455,6 +540,16 @@ static int remove_all(struct durei_lane *lane, const struct durei_index *index)
 			return r;
 	}
 	return 0;
+}
+
+int dure_map_clear(dure_map *map)
+{
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(map->seg, &r);
+
+	if (lane && durei_log_is_open(lane))
+		r = durei_error(EDEADLK, "map %s cannot be cleared inside a transaction", map->name.text);
+	return lane && r == 0 ? remove_all(lane, &map->index) : r;
 }
 
 /* Step 2, with the object. */

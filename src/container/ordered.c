@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ordered.c - an ordered map in a segment
+ * ordered.c - an ordered map, multimap or set in a segment
  *
  * Why      Ranges, neighbours, the lowest and the highest: what a hash map cannot give.
  * How      The tree (tree.c) finds a leaf with room; here entries are put into it and taken out.
+ *          In a multimap each entry's key has a serial number behind it, so that no two are equal
+ *          to the tree; the next one stands behind those before it.
  * Layout   layout/ordered.h
  * Rules    layout/ordered.h, layout/guard.h
  *          [ORDEREDC1] outside transactions a new entry tells readers nothing: a free slot is filled,
  *                      which nobody looks at, and one store of the leaf's order word shows it. What
  *                      frees a slot is marked, so that whoever looked at it looks again
  *          [ORDEREDC2] a value in a slot is replaced by one store; one in a block by another block
+ *          [ORDEREDC3] a serial number is used up before its entry is made: one may be missing,
+ *                      none is used twice, and no log needs to know
  * Death    put, insert: a new key, after step
  *          1 the slot        a slot that does not count         nobody reads it
  *          2 the log         tx/log.c: order word and count     carried out
  *          a known key, remove, parting a node: tx/log.c, a transaction of one operation.
- *          destroy, after step
- *          1 some leaves     a map with fewer entries           whoever destroys it next
+ *          clear, and destroy, after step
+ *          1 some leaves     a map with fewer entries           whoever does it next
  *          2 name and rest   gone                               -
  */
 #include <dure/ordered.h>
@@ -35,7 +39,9 @@ enum { VALUE_BYTES_DEFAULT = 8, WORD_BYTES = 8 };
 
 struct plan {
 	uint64_t value_bytes;
-	uint32_t flags;
+	uint32_t flags;			/* DL_ORDERED_... */
+	bool is_any;
+	struct durei_order order;
 };
 
 static int format(dure_tx *tx, void *object, uint64_t count, void *context)
@@ -47,26 +53,42 @@ static int format(dure_tx *tx, void *object, uint64_t count, void *context)
 	(void)count;
 	shared->value_bytes = plan->value_bytes;
 	shared->flags = plan->flags;
+	shared->ordering = plan->order.kind;
+	shared->serial.raw = 1;		/* still private */
+	if (plan->order.caller)
+		strcpy((char *)shared->ordering_name, plan->order.caller->name);
 	return 0;
 }
 
-static int make_plan(const struct dure_ordered_options *options, struct plan *ret)
+static int make_plan(dure_segment *seg, uint32_t flags, const struct dure_ordered_options *options,
+		     struct plan *ret)
 {
 	struct dure_ordered_options o;
-	int r = durei_options_read(&o, sizeof o, sizeof o, options);
+	int r = durei_options_read(&o, sizeof o, offsetof(struct dure_ordered_options, ordering),
+				   options);
 
 	if (r < 0)
 		return r;
-	if (o.value_bytes > DL_ORDERED_VALUE_MAX)
+	if (o.flags & ~(uint32_t)(DURE_ORDERED_INTEGER | DURE_ORDERED_MULTI | DURE_ORDERED_ANY))
+		return durei_error(EINVAL, "options.flags %#x are none of DURE_ORDERED_...", o.flags);
+	ret->is_any = o.flags & DURE_ORDERED_ANY;
+	if (ret->is_any)
+		return flags == DURE_OPEN ? 0 : durei_error(EINVAL, "DURE_ORDERED_ANY finds maps, it makes "
+							    "none: say what the map is like");
+	if (o.value_bytes > DL_ORDERED_VALUE_MAX && o.value_bytes != DURE_ORDERED_NO_VALUE)
 		return durei_error(EINVAL, "options.value_bytes %llu is more than %d",
 				   (unsigned long long)o.value_bytes, DL_ORDERED_VALUE_MAX);
-	if (o.flags & ~(uint32_t)DURE_ORDERED_INTEGER)
-		return durei_error(EINVAL, "options.flags %#x are none of DURE_ORDERED_...", o.flags);
-	ret->value_bytes = o.value_bytes ? o.value_bytes : VALUE_BYTES_DEFAULT;
-	ret->flags = o.flags & DURE_ORDERED_INTEGER ? DL_ORDERED_INTEGER : 0;
-	return 0;
+	ret->value_bytes = o.value_bytes == DURE_ORDERED_NO_VALUE ? 0
+			   : o.value_bytes			   ? o.value_bytes
+								   : VALUE_BYTES_DEFAULT;
+	r = durei_order_named(seg, o.ordering, o.flags & DURE_ORDERED_INTEGER, &ret->order);
+	if (r == 0)
+		ret->flags = (ret->order.is_number ? DL_ORDERED_INTEGER : 0) |
+			     (o.flags & DURE_ORDERED_MULTI ? DL_ORDERED_MULTI : 0);
+	return r;
 }
 
+/* All but whether this process knows the ordering. */
 static int bind(dure_ordered *map, dure_segment *seg, struct dl_ordered *shared, const char *name)
 {
 	struct durei_tree *t = &map->tree;
@@ -74,10 +96,14 @@ static int bind(dure_ordered *map, dure_segment *seg, struct dl_ordered *shared,
 	t->seg = seg;
 	t->shared = shared;
 	t->value_bytes = shared->value_bytes;
-	t->is_integer = shared->flags & DL_ORDERED_INTEGER;
-	t->is_inline = t->is_integer && t->value_bytes == WORD_BYTES;
+	t->is_multi = shared->flags & DL_ORDERED_MULTI;
 	durei_name_keep(&map->name, name);
-	if (t->value_bytes && t->value_bytes <= DL_ORDERED_VALUE_MAX)
+	int r = durei_order_of(seg, shared, &t->order);
+	if (r < 0)
+		return r;
+	t->is_exact = t->order.is_number && !t->is_multi;
+	t->is_inline = t->is_exact && (t->value_bytes == WORD_BYTES || t->value_bytes == 0);
+	if (t->value_bytes <= DL_ORDERED_VALUE_MAX)
 		return 0;
 	return durei_error(EUCLEAN, "segment %s: ordered map %s says its values have %llu bytes: run "
 			   "dure check", seg->super.name, name,
@@ -88,10 +114,24 @@ static int check_found(const dure_ordered *map, const struct plan *plan)
 {
 	const struct durei_tree *t = &map->tree;
 
-	if (t->is_integer != ((plan->flags & DL_ORDERED_INTEGER) != 0))
+	if (t->order.kind == DL_ORDERING_CALLER && !t->order.caller)
+		return durei_error(ENOSYS, "segment %s: ordered map %s is ordered by \"%s\": this process "
+				   "calls dure_ordering_register with that name first",
+				   t->seg->super.name, map->name.text,
+				   durei_order_name(&t->order, t->shared));
+	if (plan->is_any)
+		return 0;
+	if (t->order.is_number != plan->order.is_number)
 		return durei_error(EINVAL, "segment %s: the keys of ordered map %s are %s",
 				   t->seg->super.name, map->name.text,
-				   t->is_integer ? "numbers (DURE_ORDERED_INTEGER)" : "strings");
+				   t->order.is_number ? "numbers (DURE_ORDERED_INTEGER)" : "strings");
+	if (t->order.kind != plan->order.kind || t->order.caller != plan->order.caller)
+		return durei_error(EINVAL, "segment %s: ordered map %s is ordered by \"%s\"",
+				   t->seg->super.name, map->name.text,
+				   durei_order_name(&t->order, t->shared));
+	if (t->is_multi != ((plan->flags & DL_ORDERED_MULTI) != 0))
+		return durei_error(EINVAL, "segment %s: ordered map %s is %s multimap (DURE_ORDERED_MULTI)",
+				   t->seg->super.name, map->name.text, t->is_multi ? "a" : "no");
 	if (t->value_bytes != plan->value_bytes)
 		return durei_error(EINVAL, "segment %s: ordered map %s has values of %llu bytes, not %llu",
 				   t->seg->super.name, map->name.text,
@@ -103,11 +143,13 @@ static int check_found(const dure_ordered *map, const struct plan *plan)
 int dure_ordered_open(dure_segment *segment, const char *name, uint32_t flags,
 		      const struct dure_ordered_options *options, dure_ordered **ret)
 {
-	struct plan plan;
+	struct plan plan = { 0 };
 	void *shared = NULL;
 	dure_ordered *map;
-	int r = make_plan(options, &plan), made;
+	int r = durei_handle_check(segment), made;
 
+	if (r == 0)
+		r = make_plan(segment, flags, options, &plan);
 	if (r < 0)
 		return r;
 	map = calloc(1, sizeof *map);	/* first: once the map is made, nothing may fail */
@@ -132,65 +174,65 @@ void dure_ordered_close(dure_ordered *map)
 	free(map);
 }
 
-/* -- keys and entries -------------------------------------------------------------------- */
-
-/* The first 8 bytes, most significant first. */
-static uint64_t word_of(const unsigned char *bytes, size_t count)
+int dure_ordered_describe(const dure_ordered *map, struct dure_ordered_options *ret)
 {
-	uint64_t word = 0;
+	const struct durei_tree *t = &map->tree;
+	struct dure_ordered_options o = {
+		.value_bytes = t->value_bytes ? t->value_bytes : DURE_ORDERED_NO_VALUE,
+		.flags = (t->order.is_number ? DURE_ORDERED_INTEGER : 0) |
+			 (t->is_multi ? DURE_ORDERED_MULTI : 0),
+		.ordering = durei_order_name(&t->order, t->shared),
+	};
 
-	memcpy(&word, bytes, min_u64(count, WORD_BYTES));
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	word = __builtin_bswap64(word);
-#endif
-	return word;
+	return durei_options_write(ret, &o, sizeof o, offsetof(struct dure_ordered_options, ordering));
 }
+
+/* -- keys and entries -------------------------------------------------------------------- */
 
 int durei_tree_make_key(const dure_ordered *map, const void *key, size_t key_bytes,
 			struct durei_tree_key *ret)
 {
-	if (map->tree.is_integer && key && key_bytes == WORD_BYTES) {
-		memcpy(&ret->word, key, WORD_BYTES);
-		ret->count = 0;
-		return 0;
-	}
-	if (map->tree.is_integer)
+	const struct durei_order *order = &map->tree.order;
+
+	if (order->is_number && (!key || key_bytes != WORD_BYTES))
 		return durei_error(EINVAL, "ordered map %s: its keys are numbers of 8 bytes, not %zu",
 				   map->name.text, key_bytes);
-	if (!key || key_bytes == 0 || key_bytes > DL_ORDERED_KEY_MAX)
+	if (!order->is_number && (!key || key_bytes == 0 || key_bytes > DL_ORDERED_KEY_MAX))
 		return durei_error(EINVAL, "ordered map %s: a key has 1 to %d bytes, not %zu",
 				   map->name.text, DL_ORDERED_KEY_MAX, key_bytes);
-	*ret = (struct durei_tree_key){ .word = word_of(key, key_bytes), .bytes = key,
-					.count = (uint32_t)key_bytes };
+	ret->word = durei_order_word(order, key, key_bytes);
+	ret->bytes = key;
+	ret->count = order->is_number ? 0 : (uint32_t)key_bytes;
+	ret->serial = 0;
 	return 0;
 }
 
-static uint64_t value_room(const struct durei_tree *tree)
+/* What an entry's block has before the key and its serial number. */
+static uint64_t head_bytes(const struct durei_tree *tree)
 {
-	return align_up(tree->value_bytes, 8);
+	return sizeof(struct dl_ordered_entry) + align_up(tree->value_bytes, 8);
 }
 
-/* What a slot of a leaf holds: the value itself, or a reserved block with it. */
-static int make_payload(const struct durei_tree *tree, struct durei_lane *lane,
-			const struct durei_tree_key *key, const void *value, uint64_t *ret)
+int durei_tree_make_payload(const struct durei_tree *tree, struct durei_lane *lane,
+			    const struct durei_tree_key *key, const void *value, uint64_t *ret)
 {
-	uint64_t key_offset = sizeof(struct dl_ordered_entry) + value_room(tree);
+	uint64_t key_offset = head_bytes(tree) + durei_tree_serial_bytes(tree);
 	int r;
 
 	if (tree->is_inline) {
-		memcpy(ret, value, WORD_BYTES);
+		*ret = 0;
+		if (tree->value_bytes && value)
+			memcpy(ret, value, WORD_BYTES);
 		return 0;
 	}
 	r = durei_block_reserve(lane, key_offset + key->count, 16, ret);
 	if (r < 0)
 		return r;
 	struct dl_ordered_entry *entry = durei_at(tree->seg, *ret);
-	*entry = (struct dl_ordered_entry){ .key_bytes = key->count,
-					    .key_offset = (uint32_t)key_offset };
-	memset(entry + 1, 0, value_room(tree));
-	memcpy(entry + 1, value, tree->value_bytes);
-	if (key->count)
-		memcpy((char *)entry + key_offset, key->bytes, key->count);
+	memset(entry, 0, head_bytes(tree));
+	if (tree->value_bytes && value)
+		memcpy(entry + 1, value, tree->value_bytes);
+	durei_tree_write_key(tree, entry, key_offset, key);
 	return 0;
 }
 
@@ -216,6 +258,8 @@ int durei_tree_copy_value(const struct durei_tree *tree, const struct cell64 *pa
 {
 	uint64_t word = cell64_load_acq(payload);
 
+	if (tree->value_bytes == 0)
+		return 0;
 	if (tree->is_inline) {
 		memcpy(to, &word, WORD_BYTES);
 		return 0;
@@ -232,7 +276,7 @@ static int copy_found(const struct durei_tree *tree, const struct durei_tree_key
 {
 	struct durei_path path;
 	bool is_found;
-	int r = durei_tree_find(tree, key, DUREI_TREE_TO, &path, &is_found);
+	int r = durei_tree_find_first(tree, key, &path, &is_found);
 
 	if (r < 0)
 		return r;
@@ -285,7 +329,7 @@ static int begin(struct change *c, dure_ordered *map, const void *key, size_t ke
 		r = durei_guard_lock(lane, &map->tree.shared->guard, &c->guard);
 	if (r < 0)
 		return r;
-	r = durei_tree_find(c->tree, &c->key, DUREI_TREE_TO, &c->path, &c->is_found);
+	r = durei_tree_find_first(c->tree, &c->key, &c->path, &c->is_found);
 	if (r < 0)
 		durei_guard_unlock(&c->guard);
 	return r;
@@ -349,7 +393,7 @@ static int add_entry(struct change *c, const void *value)
 	struct dl_node *leaf = c->path.nodes[c->path.depth - 1];
 	uint64_t order = c->path.orders[c->path.depth - 1], payload = 0;
 	unsigned slot = dl_order_slot(order, dl_order_count(order));
-	int r = make_payload(c->tree, c->guard.lane, &c->key, value, &payload);
+	int r = durei_tree_make_payload(c->tree, c->guard.lane, &c->key, value, &payload);
 
 	if (r < 0)
 		return r;
@@ -366,11 +410,21 @@ static bool leaf_has_room(const struct durei_path *path)
 	return path->depth && dl_order_count(path->orders[path->depth - 1]) < DL_NODE_SLOTS;
 }
 
+/* [ORDEREDC3] The path leads behind all equal keys then. */
+static int number_key(struct change *c)
+{
+	struct cell64 *serial = &c->tree->shared->serial;
+
+	c->key.serial = cell64_load_rlx(serial);
+	cell64_store_rel(serial, c->key.serial + 1);
+	return durei_tree_find(c->tree, &c->key, DUREI_TREE_TO, &c->path, NULL);
+}
+
 static int add(struct change *c, const void *value)
 {
-	int r = 0;
+	int r = c->tree->is_multi ? number_key(c) : 0;
 
-	if (!leaf_has_room(&c->path)) {
+	if (r == 0 && !leaf_has_room(&c->path)) {
 		r = durei_tree_make_room(c->tree, &c->guard, &c->key);
 		if (r == 0)
 			r = durei_tree_find(c->tree, &c->key, DUREI_TREE_TO, &c->path, NULL);
@@ -388,7 +442,7 @@ static int replace(struct change *c, const void *value)
 	struct durei_lane *lane = c->guard.lane;
 	struct cell64 *payload = (struct cell64 *)(uintptr_t)durei_path_payload(&c->path);
 	uint64_t old = cell64_load_rlx(payload), new = 0;
-	int r = make_payload(c->tree, lane, &c->key, value, &new);
+	int r = durei_tree_make_payload(c->tree, lane, &c->key, value, &new);
 
 	if (r < 0)
 		return r;
@@ -416,7 +470,7 @@ int dure_ordered_put(dure_ordered *map, const void *key, size_t key_bytes, const
 
 	if (r < 0)
 		return r;
-	return end(&c, c.is_found ? replace(&c, value) : add(&c, value));
+	return end(&c, c.is_found && !c.tree->is_multi ? replace(&c, value) : add(&c, value));
 }
 
 int dure_ordered_insert(dure_ordered *map, const void *key, size_t key_bytes, const void *value)
@@ -461,6 +515,35 @@ int dure_ordered_remove(dure_ordered *map, const void *key, size_t key_bytes)
 	return end(&c, c.is_found ? take_out(&c) : durei_error_plain(ENOENT));
 }
 
+/* The first entry with the key, if its serial number is below the limit. */
+static int remove_before(dure_ordered *map, const void *key, size_t key_bytes, uint64_t limit)
+{
+	struct durei_tree_key here;
+	struct change c;
+	int r = begin(&c, map, key, key_bytes);
+
+	if (r < 0)
+		return r;
+	if (c.is_found && !durei_path_key(c.tree, &c.path, &here))
+		return end(&c, durei_tree_damaged(c.tree));
+	return end(&c, c.is_found && here.serial < limit ? take_out(&c) : durei_error_plain(ENOENT));
+}
+
+int dure_ordered_remove_all(dure_ordered *map, const void *key, size_t key_bytes,
+			    uint64_t *ret_count)
+{
+	uint64_t limit = cell64_load_acq(&map->tree.shared->serial), count = 0;
+	int r;
+
+	while ((r = remove_before(map, key, key_bytes, limit)) == 0)
+		count++;
+	if (r != -ENOENT || count == 0)
+		return r;
+	if (ret_count)
+		*ret_count = count;
+	return 0;
+}
+
 /* -- the end of a map -------------------------------------------------------------------- */
 
 /* Under the guard: the lowest leaf with all its entries. */
@@ -500,7 +583,25 @@ static int free_some(const struct durei_tree *tree, struct durei_lane *lane)
 	return r;
 }
 
-static int free_all(const struct durei_tree *tree)
+static int free_all(const struct durei_tree *tree, struct durei_lane *lane)
+{
+	int r;
+
+	do
+		r = free_some(tree, lane);
+	while (r == 1);
+	return r;
+}
+
+int dure_ordered_clear(dure_ordered *map)
+{
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(map->tree.seg, &r);
+
+	return lane ? free_all(&map->tree, lane) : r;
+}
+
+static int free_before_destroy(const struct durei_tree *tree)
 {
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(tree->seg, &r);
@@ -509,10 +610,7 @@ static int free_all(const struct durei_tree *tree)
 		return r;
 	if (durei_log_is_open(lane))
 		return durei_error(EDEADLK, "an ordered map cannot be destroyed inside a transaction");
-	do
-		r = free_some(tree, lane);
-	while (r == 1);
-	return r;
+	return free_all(tree, lane);
 }
 
 int dure_ordered_destroy(dure_segment *segment, const char *name)
@@ -525,6 +623,6 @@ int dure_ordered_destroy(dure_segment *segment, const char *name)
 	if (r == 0)
 		r = bind(&map, segment, shared, name);
 	if (r == 0)
-		r = free_all(&map.tree);
+		r = free_before_destroy(&map.tree);
 	return r < 0 ? r : durei_named_destroy(segment, "ordered map", name, ORDERED_TYPE, NULL);
 }

@@ -53,7 +53,7 @@ static struct cell64 *separator(struct dl_node *node, unsigned slot)
 }
 
 bool durei_tree_key_of(const struct durei_tree *tree, uint64_t offset,
-		       const unsigned char **ret_bytes, uint32_t *ret_count)
+		       struct durei_tree_key *ret)
 {
 	const struct dl_ordered_entry *entry;
 	uint64_t at;
@@ -62,35 +62,54 @@ bool durei_tree_key_of(const struct durei_tree *tree, uint64_t offset,
 	    !durei_bytes_are_backed(tree->seg, offset, sizeof *entry))
 		return false;
 	entry = durei_at(tree->seg, offset);
-	*ret_count = entry->key_bytes;
+	ret->count = entry->key_bytes;
 	at = offset + entry->key_offset;
-	if (*ret_count > DL_ORDERED_KEY_MAX || !durei_bytes_are_backed(tree->seg, at, *ret_count))
+	if (ret->count > DL_ORDERED_KEY_MAX || !durei_bytes_are_backed(tree->seg, at, ret->count))
 		return false;
-	*ret_bytes = durei_at(tree->seg, at);
+	ret->bytes = durei_at(tree->seg, at);
+	ret->serial = 0;
+	if (tree->is_multi && entry->key_offset >= sizeof *entry + sizeof ret->serial)
+		memcpy(&ret->serial, ret->bytes - sizeof ret->serial, sizeof ret->serial);
 	return true;
 }
 
-int durei_tree_compare(const unsigned char *bytes, uint32_t count,
-		       const struct durei_tree_key *key)
+void durei_tree_write_key(const struct durei_tree *tree, struct dl_ordered_entry *entry,
+			  uint64_t key_offset, const struct durei_tree_key *key)
 {
-	int r = memcmp(bytes, key->bytes, min_u64(count, key->count));
+	char *at = (char *)entry + key_offset;
 
-	return r ? r : (count > key->count) - (count < key->count);
+	*entry = (struct dl_ordered_entry){ .key_bytes = key->count,
+					    .key_offset = (uint32_t)key_offset };
+	if (tree->is_multi)
+		memcpy(at - sizeof key->serial, &key->serial, sizeof key->serial);
+	if (key->count)
+		memcpy(at, key->bytes, key->count);
 }
 
-/* A slot of a string's key, whose word is the key's: is it below, or not above? */
+int durei_tree_compare(const struct durei_tree *tree, const struct durei_tree_key *a,
+		       const struct durei_tree_key *b)
+{
+	int r = 0;
+
+	if (a->word != b->word)
+		return a->word < b->word ? -1 : 1;
+	if (!tree->order.is_number)
+		r = durei_order_compare(&tree->order, a->bytes, a->count, b->bytes, b->count);
+	return r ? r : (a->serial > b->serial) - (a->serial < b->serial);
+}
+
+/* A slot of a key in a block, whose word is the key's: is it below, or not above? */
 static bool is_before(const struct durei_tree *tree, struct dl_node *node, unsigned slot,
 		      const struct durei_tree_key *key, bool or_equal, bool *ret_equal)
 {
 	uint64_t offset = cell64_load_acq(node->level ? separator(node, slot)
 						      : &node->payloads[slot]);
-	const unsigned char *bytes;
-	uint32_t count;
+	struct durei_tree_key here = { .word = key->word };
 	int r;
 
-	if (!durei_tree_key_of(tree, offset, &bytes, &count))
+	if (!durei_tree_key_of(tree, offset, &here))
 		return false;		/* damaged, or freed meanwhile: the path leads anywhere */
-	r = durei_tree_compare(bytes, count, key);
+	r = durei_tree_compare(tree, &here, key);
 	*ret_equal = r == 0;
 	return r < 0 || (or_equal && r == 0);
 }
@@ -109,9 +128,9 @@ static unsigned rank(const struct durei_tree *tree, struct dl_node *node, uint64
 		unsigned slot = dl_order_slot(order, n);
 		if (cell64_load_rlx(&node->words[slot]) != key->word)
 			break;
-		*ret_equal = tree->is_integer;
-		if (tree->is_integer ? !or_equal
-				     : !is_before(tree, node, slot, key, or_equal, ret_equal))
+		*ret_equal = tree->is_exact;
+		if (tree->is_exact ? !or_equal
+				   : !is_before(tree, node, slot, key, or_equal, ret_equal))
 			break;
 	}
 	return n;
@@ -206,6 +225,49 @@ int durei_tree_next(const struct durei_tree *tree, struct durei_path *path, bool
 	return 0;
 }
 
+bool durei_path_key(const struct durei_tree *tree, const struct durei_path *path,
+		    struct durei_tree_key *ret)
+{
+	const struct dl_node *leaf = path->nodes[path->depth - 1];
+
+	*ret = (struct durei_tree_key){ .word = cell64_load_rlx(&leaf->words[durei_path_slot(path)]) };
+	return tree->is_exact ||
+	       durei_tree_key_of(tree, cell64_load_acq(durei_path_payload(path)), ret);
+}
+
+/* Is the key at the path's end this one, but for the serial number? */
+static int is_same(const struct durei_tree *tree, const struct durei_path *path,
+		   const struct durei_tree_key *key, bool *ret_same)
+{
+	struct durei_tree_key here;
+
+	if (!durei_path_key(tree, path, &here))
+		return durei_tree_damaged(tree);
+	here.serial = key->serial;
+	*ret_same = durei_tree_compare(tree, &here, key) == 0;
+	return 0;
+}
+
+int durei_tree_find_first(const struct durei_tree *tree, const struct durei_tree_key *key,
+			  struct durei_path *ret, bool *ret_found)
+{
+	struct durei_path next;
+	int r = durei_tree_find(tree, key, DUREI_TREE_TO, ret, ret_found);
+
+	if (r < 0 || !tree->is_multi || !ret->depth)
+		return r;
+	if (!durei_path_is_behind(ret))
+		return is_same(tree, ret, key, ret_found);
+	next = *ret;
+	r = durei_tree_next(tree, &next, false);
+	if (r <= 0 || durei_path_is_behind(&next))
+		return r < 0 ? r : 0;
+	r = is_same(tree, &next, key, ret_found);
+	if (r == 0 && *ret_found)
+		*ret = next;
+	return r;
+}
+
 /* -- making room ------------------------------------------------------------------------- */
 
 static bool is_full(const struct dl_node *node)
@@ -213,8 +275,8 @@ static bool is_full(const struct dl_node *node)
 	return dl_order_count(cell64_load_rlx(&node->order)) == DL_NODE_SLOTS;
 }
 
-static int reserve_node(const struct durei_tree *tree, struct durei_lane *lane, unsigned level,
-			struct dl_node **ret)
+int durei_tree_reserve_node(const struct durei_tree *tree, struct durei_lane *lane, unsigned level,
+			    struct dl_node **ret)
 {
 	uint64_t bytes = level ? sizeof(struct dl_inner) : sizeof(struct dl_node), offset;
 	int r = durei_block_reserve(lane, bytes, 64, &offset);
@@ -247,7 +309,7 @@ static int add_root(const struct durei_tree *tree, struct durei_guard *guard, st
 
 	if (level >= DL_ORDERED_LEVELS_MAX)
 		return durei_tree_damaged(tree);
-	r = reserve_node(tree, guard->lane, level, &node);
+	r = durei_tree_reserve_node(tree, guard->lane, level, &node);
 	if (r < 0)
 		return r;
 	if (old) {
@@ -281,23 +343,26 @@ static void fill_half(struct dl_node *half, struct dl_node *from)
 	half->order.raw = DL_ORDER_EMPTY + (DL_NODE_SLOTS - KEPT);
 }
 
+int durei_tree_make_separator(const struct durei_tree *tree, struct durei_lane *lane,
+			      const struct durei_tree_key *key, uint64_t *ret_offset)
+{
+	uint64_t key_offset = sizeof(struct dl_ordered_entry) + durei_tree_serial_bytes(tree);
+	int r = durei_block_reserve(lane, key_offset + key->count, 16, ret_offset);
+
+	if (r == 0)
+		durei_tree_write_key(tree, durei_at(tree->seg, *ret_offset), key_offset, key);
+	return r;
+}
+
 /* A reserved block with a copy of the key of a leaf's slot. */
 static int copy_key(const struct durei_tree *tree, struct durei_lane *lane, uint64_t from,
 		    uint64_t *ret_offset)
 {
-	const unsigned char *bytes;
-	uint32_t count;
-	int r;
+	struct durei_tree_key key;
 
-	if (!durei_tree_key_of(tree, from, &bytes, &count))
+	if (!durei_tree_key_of(tree, from, &key))
 		return durei_tree_damaged(tree);
-	r = durei_block_reserve(lane, sizeof(struct dl_ordered_entry) + count, 16, ret_offset);
-	if (r < 0)
-		return r;
-	struct dl_ordered_entry *entry = durei_at(tree->seg, *ret_offset);
-	*entry = (struct dl_ordered_entry){ .key_bytes = count, .key_offset = sizeof *entry };
-	memcpy(entry + 1, bytes, count);
-	return 0;
+	return durei_tree_make_separator(tree, lane, &key, ret_offset);
 }
 
 struct parting {
@@ -340,14 +405,14 @@ static int part(const struct durei_tree *tree, struct durei_guard *guard, struct
 {
 	struct parting p = { .parent = parent, .node = node, .at = at };
 	unsigned slot = dl_order_slot(cell64_load_rlx(&node->order), KEPT);
-	int r = reserve_node(tree, guard->lane, node->level, &p.half);
+	int r = durei_tree_reserve_node(tree, guard->lane, node->level, &p.half);
 
 	if (r < 0)
 		return r;
 	fill_half(p.half, node);
 	if (node->level) {
 		p.separator = cell64_load_rlx(separator(node, slot));
-	} else if (!tree->is_integer) {
+	} else if (!tree->is_exact) {
 		r = copy_key(tree, guard->lane, cell64_load_rlx(&node->payloads[slot]),
 			     &p.separator);
 		p.is_new = r == 0;

@@ -398,6 +398,28 @@ void *dure_vector_at(const dure_vector *vector, uint64_t index, uint64_t *ret_co
 	return at;
 }
 
+/* -- for those who have not made it ------------------------------------------------------ */
+
+static_assert(sizeof ((struct dure_vector_info *)0)->type_name == DL_ELEMENT_NAME_BYTES,
+	      "as it lies");
+
+int dure_vector_describe(dure_segment *segment, const char *name, struct dure_vector_info *ret)
+{
+	struct dure_vector_info info = { 0 };
+	struct durei_elements elements;
+	int r = durei_elements_find(&elements, &vectors, segment, name);
+
+	if (r < 0)
+		return r;
+	const struct dl_vector *shared = elements.shared;
+	info.count = cell64_load_acq(&shared->count);
+	info.element_bytes = elements.bytes;
+	info.align_bytes = elements.align;
+	info.flags = shared->flags & DL_VECTOR_SERIAL ? DURE_VECTOR_SERIAL : 0;
+	memcpy(info.type_name, shared->element.type_name, sizeof info.type_name - 1);
+	return durei_options_write(ret, &info, sizeof info, sizeof info);
+}
+
 /* -- the end of a vector ----------------------------------------------------------------- */
 
 static int free_all(dure_tx *tx, void *object, uint64_t count, void *context)

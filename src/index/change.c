@@ -19,9 +19,7 @@
 
 #include "heap/heap.h"
 #include "index/index.h"
-#include "lock/mutex.h"
-#include "lock/word.h"
-#include "tx/log.h"
+#include "tx/change.h"
 
 enum {
 	FILL_MAX = 5,		/* of a bucket's 7 slots, on average: then the table doubles */
@@ -33,17 +31,10 @@ int durei_index_lock(const struct durei_index *index, struct durei_lane *lane, u
 		     int64_t timeout_ns, struct durei_index_guard *ret)
 {
 	struct dl_partition *partition = durei_index_partition(index, hash);
-	bool in_tx = durei_log_is_open(lane);
-	bool held = in_tx && durei_word_is_ours(lane, &partition->lock.word);
-	int r = held ? durei_word_check_held(lane, &partition->lock.word)
-		     : durei_mutex_take(lane, &partition->lock, DL_HELD_CLEAN, timeout_ns);
 
-	if (r < 0)
-		return r;
-	if (in_tx && !held)
-		durei_tx_keep(lane, (int)lane->held_count - 1);
-	*ret = (struct durei_index_guard){ .lane = lane, .partition = partition, .in_tx = in_tx };
-	return 0;
+	ret->lane = lane;
+	ret->partition = partition;
+	return durei_change_lock(lane, &partition->lock, timeout_ns, &ret->in_tx);
 }
 
 void durei_index_unlock(struct durei_index_guard *guard)
@@ -61,21 +52,12 @@ void durei_index_unlock(struct durei_index_guard *guard)
 /* When one of these fails, blocks that the log took have been given back with it. */
 static int begin(struct durei_index_guard *guard)
 {
-	return guard->in_tx ? 0 : durei_log_begin(guard->lane, true);
+	return durei_change_begin(guard->lane, guard->in_tx);
 }
 
-/* Commits what begin began; within a transaction a failure dooms it. */
 static int end(struct durei_index_guard *guard, int r)
 {
-	if (guard->in_tx) {
-		if (r < 0)
-			guard->lane->tx.is_doomed = 1;
-	} else if (r < 0) {
-		durei_log_abort(guard->lane);
-	} else {
-		durei_log_commit(guard->lane);
-	}
-	return r;
+	return durei_change_end(guard->lane, guard->in_tx, r);
 }
 
 static int store(struct durei_index_guard *guard, struct cell64 *cell, uint64_t value)
@@ -206,6 +188,31 @@ static int table_with_room(const struct durei_index *index, struct durei_index_g
 	}
 	unsigned bits = word ? log2_floor(table.mask + 1) + 1 : FIRST_TABLE_BITS;
 	return grow_table(index, guard, &table, bits, ret);
+}
+
+int durei_index_reserve(const struct durei_index *index, struct durei_lane *lane, uint64_t part,
+			uint64_t count)
+{
+	uint64_t hash = index->partition_bits ? part << (64 - index->partition_bits) : 0;
+	unsigned bits = FIRST_TABLE_BITS, old_bits;
+	struct durei_table table = { 0 }, grown;
+	struct durei_index_guard guard;
+	uint64_t word;
+	int r = durei_index_lock(index, lane, hash, DURE_FOREVER, &guard);
+
+	if (r < 0)
+		return r;
+	while (bits < DL_TABLE_BITS_MAX && count > (uint64_t)FILL_MAX << bits)
+		bits++;
+	word = cell64_load_rlx(&guard.partition->table);
+	if (word && !durei_index_table(index, word, &table))
+		r = durei_error(EUCLEAN, "segment %s: an index table is damaged: run dure check",
+				index->seg->super.name);
+	old_bits = word ? log2_floor(table.mask + 1) : 0;
+	if (r == 0 && (!word || bits > old_bits))
+		r = grow_table(index, &guard, &table, bits, &grown);
+	durei_index_unlock(&guard);
+	return r;
 }
 
 /* -- entries ----------------------------------------------------------------------------- */

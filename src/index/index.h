@@ -96,6 +96,10 @@ int durei_index_visit(const struct durei_index *index, struct durei_lane *lane,
 int durei_index_visit_part(const struct durei_index *index, struct durei_lane *lane, uint64_t part,
 			   durei_index_visitor *visit, void *context);
 
+/* A partition's table gets room for so many entries, if it has not. */
+int durei_index_reserve(const struct durei_index *index, struct durei_lane *lane, uint64_t part,
+			uint64_t count);
+
 /* Frees all tables and the index itself, in the open log; it has no entries. */
 int durei_index_free(const struct durei_index *index, struct durei_lane *lane);
 

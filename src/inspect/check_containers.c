@@ -385,8 +385,8 @@ struct tree_walk {
 	const struct dl_ordered *map;
 	uint64_t count;			/* of entries */
 	uint64_t last_word;		/* of the entry seen last */
-	const struct dl_ordered_entry *last;	/* strings: its key */
-	bool is_number, is_damaged;
+	const struct dl_ordered_entry *last;	/* its block, if keys are in blocks */
+	bool is_number, is_multi, is_damaged;
 };
 
 static void tree_damaged(struct tree_walk *walk, uint64_t offset, const char *what)
@@ -402,19 +402,53 @@ static const struct dl_ordered_entry *key_block(struct tree_walk *walk, uint64_t
 	uint64_t bytes = used_bytes(walk->check, "ORDERED1", offset);
 	const struct dl_ordered_entry *entry = durei_at(walk->check->seg, offset);
 
-	if (bytes >= sizeof *entry && entry->key_offset <= bytes &&
+	uint64_t before = sizeof *entry + (walk->is_multi ? sizeof(uint64_t) : 0);
+
+	if (bytes >= sizeof *entry && entry->key_offset >= before && entry->key_offset <= bytes &&
 	    entry->key_bytes <= bytes - entry->key_offset)
 		return entry;
 	tree_damaged(walk, offset, "a key does not lie in its block");
 	return NULL;
 }
 
-static int compare_strings(const struct dl_ordered_entry *a, const struct dl_ordered_entry *b)
+static int compare_bytes(const struct dl_ordered_entry *a, const struct dl_ordered_entry *b,
+			 bool is_nocase)
 {
-	int r = memcmp((const char *)a + a->key_offset, (const char *)b + b->key_offset,
-		       min_u64(a->key_bytes, b->key_bytes));
+	const unsigned char *x = (const unsigned char *)a + a->key_offset;
+	const unsigned char *y = (const unsigned char *)b + b->key_offset;
+	uint64_t both = min_u64(a->key_bytes, b->key_bytes);
 
-	return r ? r : (a->key_bytes > b->key_bytes) - (a->key_bytes < b->key_bytes);
+	for (uint64_t i = 0; i < both; i++) {
+		int c = x[i], d = y[i];
+		if (is_nocase) {
+			c += c >= 'A' && c <= 'Z' ? 'a' - 'A' : 0;
+			d += d >= 'A' && d <= 'Z' ? 'a' - 'A' : 0;
+		}
+		if (c != d)
+			return c - d;
+	}
+	return (a->key_bytes > b->key_bytes) - (a->key_bytes < b->key_bytes);
+}
+
+static uint64_t serial_of(const struct dl_ordered_entry *entry)
+{
+	uint64_t serial;
+
+	memcpy(&serial, (const char *)entry + entry->key_offset - sizeof serial, sizeof serial);
+	return serial;
+}
+
+/* Keys with one word. How a caller orders them only the caller knows. */
+static bool is_block_above(const struct tree_walk *walk, const struct dl_ordered_entry *entry,
+			   const struct dl_ordered_entry *last)
+{
+	int r = 0;
+
+	if (walk->map->ordering == DL_ORDERING_CALLER)
+		return true;
+	if (!walk->is_number)
+		r = compare_bytes(entry, last, walk->map->ordering == DL_ORDERING_NOCASE);
+	return r > 0 || (r == 0 && walk->is_multi && serial_of(entry) > serial_of(last));
 }
 
 /* Is what is met next above (entries: or a separator, at) the entry met last? */
@@ -423,12 +457,19 @@ static void check_order(struct tree_walk *walk, uint64_t word,
 {
 	bool is_above = word > walk->last_word;
 
-	if (!walk->is_number && word == walk->last_word && walk->last && entry)
-		is_above = compare_strings(entry, walk->last) > 0;
+	if (word == walk->last_word && walk->last && entry)
+		is_above = is_block_above(walk, entry, walk->last);
 	if (walk->count && !is_above)
 		tree_damaged(walk, durei_offset(walk->check->seg, walk->map), is_separator
 			     ? "a separator is not above the keys before it"
 			     : "keys are not in ascending order");
+}
+
+/* Else a payload is the value, or nothing. */
+static bool has_blocks(const struct tree_walk *walk)
+{
+	return !walk->is_number || walk->is_multi ||
+	       (walk->map->value_bytes != 8 && walk->map->value_bytes != 0);
 }
 
 static void check_leaf_slot(struct tree_walk *walk, const struct dl_node *leaf, unsigned slot)
@@ -437,8 +478,12 @@ static void check_leaf_slot(struct tree_walk *walk, const struct dl_node *leaf, 
 	uint64_t payload = cell64_load_acq(&leaf->payloads[slot]);
 	const struct dl_ordered_entry *entry = NULL;
 
-	if (!walk->is_number || walk->map->value_bytes != 8)
+	if (has_blocks(walk))
 		entry = key_block(walk, payload);
+	if (!walk->is_damaged && walk->is_multi &&
+	    (!serial_of(entry) || serial_of(entry) >= cell64_load_acq(&walk->map->serial)))
+		DAMAGED(walk->check, "ORDERED4", payload, "a multimap's entry has a serial number that "
+			"has not been given yet");
 	if (walk->is_damaged)
 		return;
 	check_order(walk, word, entry, false);
@@ -486,7 +531,7 @@ static void check_node(struct tree_walk *walk, uint64_t offset, unsigned level, 
 		const struct dl_ordered_entry *entry = block ? key_block(walk, block) : NULL;
 		if (i && !walk->is_damaged)
 			check_order(walk, cell64_load_acq(&node->words[slot]), entry, true);
-		if (i && !walk->is_number && !block)
+		if (i && (!walk->is_number || walk->is_multi) && !block)
 			tree_damaged(walk, offset, "a separator has no key");
 		if (!walk->is_damaged)
 			check_node(walk, cell64_load_acq(&node->payloads[slot]), node->level - 1, false);
@@ -504,6 +549,12 @@ void durei_check_ordered(struct durei_check *check, const void *object, uint64_t
 	if (!stands_still(check, &map->guard))
 		return;
 	walk.is_number = map->flags & DL_ORDERED_INTEGER;
+	walk.is_multi = map->flags & DL_ORDERED_MULTI;
+	if (map->ordering >= DL_ORDERING_COUNT) {
+		DAMAGED(check, "ORDERED1", durei_offset(check->seg, map), "an ordered map's ordering is "
+			"none there is: %" PRIu32, map->ordering);
+		return;
+	}
 	root = cell64_load_acq(&map->root);
 	if (root)
 		check_node(&walk, root, 0, true);

@@ -9,20 +9,25 @@
  *		4-63	15 slot numbers of 4 bits: those that count, in ascending order of key,
  *			then the free ones
  *
- *          A key's word decides first: the number itself, or the first 8 bytes of a string,
- *          most significant first, filled up with zeros. Where words of strings are equal the
- *          whole keys decide, which lie in blocks:
+ *          A key's word decides first: that of a number is the number, with bits turned over so
+ *          that words are ordered as numbers are; that of a string its first 8 bytes, most
+ *          significant first, filled up with zeros (in lower case where case does not count; 0
+ *          where the caller compares). Where words of strings are equal the whole keys decide,
+ *          which lie in blocks; and among equal keys of a multimap their serial numbers:
  *
- *	leaf	payload: the value, if key and value are one word each; else a block, struct
- *		dl_ordered_entry, the value (filled up to a multiple of 8), the key of a string
+ *	leaf	payload: the value, if the key is a number, no other is equal, and the value is one
+ *		word or none; else a block, struct dl_ordered_entry, the value (filled up to a
+ *		multiple of 8), the serial number (8 bytes, multimaps), the key of a string
  *	inner	payload: the child with the keys from this slot's key on, up to the next one's;
- *		separator: strings: a block, struct dl_ordered_entry and the key. The first slot's
- *		key does not count: it stands for the lowest there can be
+ *		separator: strings and multimaps: a block, struct dl_ordered_entry, serial number
+ *		and key as above. The first slot's key does not count: it stands for the lowest
+ *		there can be
  *
  * Rules    [ORDERED1] levels grow by one from leaf (0) to root, so no path is a circle
  *          [ORDERED2] an entry keeps its slot while it is in the node: to add one, a free slot is
  *                     filled, and one store of the order word says so
  *          [ORDERED3] only a root that is a leaf may be empty
+ *          [ORDERED4] no two entries of a multimap have one serial number; each is below `serial`
  */
 #ifndef DUREI_LAYOUT_ORDERED_H
 #define DUREI_LAYOUT_ORDERED_H
@@ -35,8 +40,20 @@ enum {
 	DL_NODE_SLOTS = 15,
 	DL_ORDERED_LEVELS_MAX = 24,
 	DL_ORDERED_INTEGER = 1,			/* flags: keys are numbers of 64 bits */
+	DL_ORDERED_MULTI = 2,			/* keys may be equal */
 	DL_ORDERED_VALUE_MAX = 1 << 20,
 	DL_ORDERED_KEY_MAX = 65535,
+	DL_ORDERED_NAME_BYTES = 64,
+};
+
+/* how keys are compared: as bytes, or unsigned numbers (INTEGER), if nothing else is said */
+enum dl_ordering {
+	DL_ORDERING_NATURAL = 0,
+	DL_ORDERING_SIGNED = 1,			/* INTEGER */
+	DL_ORDERING_DOUBLE = 2,			/* INTEGER: IEEE 754's total order */
+	DL_ORDERING_NOCASE = 3,			/* A to Z are a to z */
+	DL_ORDERING_CALLER = 4,			/* ordering_name says how */
+	DL_ORDERING_COUNT
 };
 
 /* no slot counts, and all are there */
@@ -48,8 +65,10 @@ struct dl_ordered {
 	struct cell64 count;		/* of entries */
 	uint64_t value_bytes;		/* these: written once, before the name */
 	uint32_t flags;
-	uint32_t reserved;
-	uint64_t reserved2[2];
+	uint32_t ordering;		/* enum dl_ordering */
+	struct cell64 serial;		/* multimaps: of the next entry; under the lock, only grows */
+	uint64_t reserved;
+	uint8_t ordering_name[DL_ORDERED_NAME_BYTES];	/* ends with a NUL */
 };
 
 struct dl_node {
@@ -72,7 +91,7 @@ struct dl_ordered_entry {
 	uint32_t key_offset;		/* from the entry's start */
 };
 
-static_assert(sizeof(struct dl_ordered) == 128, "no padding");
+static_assert(sizeof(struct dl_ordered) == 192, "no padding");
 static_assert(sizeof(struct dl_node) == 256, "four lines");
 static_assert(sizeof(struct dl_inner) == 384, "six lines");
 static_assert(sizeof(struct dl_ordered_entry) == 8, "no padding");

@@ -35,7 +35,7 @@
 #include "message/patience.h"
 #include "message/users.h"
 #include "os/futex.h"
-#include "tx/log.h"
+#include "tx/change.h"
 
 enum {
 	DESTROY_BATCH = 64,		/* messages freed by one log */
@@ -90,7 +90,7 @@ void durei_queue_unlock(struct durei_queue_guard *guard)
 
 int durei_queue_begin(struct durei_queue_guard *guard)
 {
-	int r = guard->in_tx ? 0 : durei_log_begin(guard->lane, true);
+	int r = durei_change_begin(guard->lane, guard->in_tx);
 
 	guard->has_changed |= r == 0;
 	guard->has_numbers = false;
@@ -99,15 +99,7 @@ int durei_queue_begin(struct durei_queue_guard *guard)
 
 int durei_queue_end(struct durei_queue_guard *guard, int r)
 {
-	if (guard->in_tx) {
-		if (r < 0)
-			guard->lane->tx.is_doomed = 1;
-	} else if (r < 0) {
-		durei_log_abort(guard->lane);
-	} else {
-		durei_log_commit(guard->lane);
-	}
-	return r;
+	return durei_change_end(guard->lane, guard->in_tx, r);
 }
 
 struct durei_lines durei_queue_lines(const dure_queue *queue, struct cell64 *root,

@@ -32,6 +32,14 @@ enum durei_access {
 
 struct durei_backing;
 
+/* How to compare keys, as this process has registered it: container/ordering.c */
+struct durei_ordering {
+	struct durei_ordering *next;
+	int (*compare)(const void *a, size_t a_bytes, const void *b, size_t b_bytes, void *context);
+	void *context;
+	char name[];
+};
+
 struct dure_segment {
 	uint32_t magic;
 	enum durei_access access;
@@ -73,6 +81,8 @@ struct dure_segment {
 
 	pthread_mutex_t lanes_lock;	/* guards lanes; private, never held across a wait */
 	struct durei_lane *lanes;	/* of this process, parked ones too */
+
+	struct durei_ordering *orderings;	/* atomic: newest first; they go with the handle */
 };
 
 /* The offset's address; the offset has been checked, or will be before the address is used:

@@ -75,12 +75,22 @@ static int new_handle(enum durei_access access, const struct durei_backing *back
 	return 0;
 }
 
+static void free_orderings(struct durei_ordering *o)
+{
+	while (o) {
+		struct durei_ordering *next = o->next;
+		free(o);
+		o = next;
+	}
+}
+
 static void free_handle(dure_segment *seg)
 {
 	if (seg->base)
 		seg->backing->unmap(seg);
 	durei_file_close(seg->fd);
 	free(seg->path);
+	free_orderings(seg->orderings);
 	pthread_mutex_destroy(&seg->lanes_lock);
 	seg->magic = 0;
 	durei_map_remove(seg, handle_bytes() + durei_page_bytes());

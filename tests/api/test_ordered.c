@@ -341,6 +341,106 @@ static void readers_find_what_stays(void **state)
 	print_message("%llu reads\n", (unsigned long long)reads);
 }
 
+/* -- snapshots --------------------------------------------------------------------------- */
+
+enum { SEQUENCE = 5003 };	/* a prime: each number comes once, to and fro over all leaves */
+
+static int note(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	uint64_t i;
+
+	(void)key;
+	assert_int_equal(key_bytes, 8);
+	memcpy(&i, value, sizeof i);
+	((uint8_t *)context)[i] = 1;
+	return 0;
+}
+
+static void put_and_take_out(void)
+{
+	for (uint64_t i = 0;; i = (i + 1) % (2 * SEQUENCE)) {
+		uint64_t n = i % SEQUENCE, key = n * 7919 % SEQUENCE;
+		int r = i < SEQUENCE ? dure_ordered_put(numbers, &key, 8, &n)
+				     : dure_ordered_remove(numbers, &key, 8);
+		T_IN_CHILD(r >= 0);
+	}
+}
+
+/*
+ * Somebody puts numbers one after the other, then takes them out in the same order: in a snapshot
+ * there are none, or all from one on to another.
+ */
+static void snapshots_are_of_one_moment(void **state)
+{
+	struct dure_range down = { .sz = sizeof down, .flags = DURE_RANGE_DESCENDING };
+	unsigned between = 0, all = 0;
+	pid_t pid = t_fork();
+
+	(void)state;
+	if (pid == 0) {
+		T_IN_CHILD(dure_segment_reattach(seg) == 0);
+		put_and_take_out();
+	}
+	for (int64_t end = t_now_ns() + DURE_S(1); t_now_ns() < end; all++) {
+		uint8_t seen[SEQUENCE] = { 0 };
+		unsigned changes = 0, count = 0;
+		T_OK(dure_ordered_snapshot(numbers, all % 2 ? &down : NULL, note, seen));
+		for (unsigned i = 0; i < SEQUENCE; i++) {
+			changes += i && seen[i] != seen[i - 1];
+			count += seen[i];
+		}
+		assert_true(changes <= 1);
+		between += count && count < SEQUENCE;
+	}
+	t_kill(pid);
+	print_message("%u snapshots, %u of them between two ends\n", all, between);
+	assert_true(between > 0);
+}
+
+static int take_out(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	uint64_t number;
+
+	(void)key_bytes;
+	(void)value;
+	memcpy(&number, key, sizeof number);
+	++*(unsigned *)context;
+	T_IS(dure_ordered_remove(numbers, &number, sizeof number), 0);	/* visit may change it */
+	return number == 12 ? 77 : 0;
+}
+
+static void snapshots_of_ranges(void **state)
+{
+	uint64_t low = 5, high = 30, value = 0;
+	struct dure_range range = { .sz = sizeof range, .low = &low, .low_bytes = 8, .high = &high,
+				    .high_bytes = 8 };
+	unsigned count = 0;
+	dure_tx *tx;
+
+	(void)state;
+	T_IS(dure_ordered_snapshot(numbers, NULL, take_out, &count), 0);
+	for (uint64_t i = 0; i < 100; i++)
+		T_OK(dure_ordered_put(numbers, &i, 8, &i));
+	T_IS(dure_ordered_snapshot(numbers, &range, take_out, &count), 77);
+	assert_int_equal(count, 8);
+	assert_int_equal(dure_ordered_count(numbers), 92);
+	low = 40;
+	high = 45;
+	range.flags = DURE_RANGE_DESCENDING | DURE_RANGE_ABOVE_LOW | DURE_RANGE_WITH_HIGH;
+	T_IS(dure_ordered_snapshot(numbers, &range, take_out, &count), 0);
+	assert_int_equal(count, 13);
+	T_IS(dure_ordered_get(numbers, &low, 8, &value), 0);
+	T_OK(dure_tx_begin(seg, &tx));
+	high = 41;
+	range.flags = DURE_RANGE_WITH_HIGH;
+	T_IS(dure_ordered_snapshot(numbers, &range, take_out, &count), 0);
+	assert_int_equal(count, 14);
+	T_OK(dure_tx_abort(tx));
+	T_IS(dure_ordered_get(numbers, &low, 8, &value), 0);
+	range.flags = 64;
+	T_IS(dure_ordered_snapshot(numbers, &range, take_out, &count), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +451,8 @@ int main(void)
 		TEST(strings_agree_with_a_model),
 		TEST(all_is_freed),
 		TEST(readers_find_what_stays),
+		TEST(snapshots_are_of_one_moment),
+		TEST(snapshots_of_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,7 +17,7 @@ complete_line() {
 
 @test "commands" {
 	run -0 complete_line ""
-	has ls who doctor explain limits reap undo rm show check demo --help --version
+	has ls who doctor explain limits reap undo rm show check dump load demo --help --version
 	run -0 complete_line sh
 	[ "$output" = show ]
 	# exactly those of dure --help
@@ -26,7 +26,7 @@ complete_line() {
 }
 
 @test "options are those of --help" {
-	for command in ls who doctor explain limits reap undo rm show check demo; do
+	for command in ls who doctor explain limits reap undo rm show check dump load demo; do
 		# reap has two options in some lines
 		[ "$(complete_line "$command" -- | sort)" = \
 			"$("$DURE" "$command" --help | grep -oE '(^ +| {2,})-[a-zA-Z], --[a-z-]+' |

@@ -13,6 +13,8 @@
  *	maker circle NAME		posix, and three children wait for each other's locks
  *	maker publisher NAME		posix, and its maker has a topic of three publications, and a
  *					subscriber that has taken one and has it on loan
+ *	maker containers NAME		posix, and each kind of container twice: KIND with odd things in
+ *					it, KIND-2 empty
  *	maker dead NAME			posix, and a participant was killed with a lock and reserved
  *					blocks
  *
@@ -183,6 +185,87 @@ static void share(void)
 	must(dure_semaphore_take(seg, &hall->semaphore, 3, 0, 0));
 }
 
+static const char odd_text[] = "with, comma \"quoted\"\r\n\xc3\xa9\xe2\x82\xac";
+static const char odd_bytes[] = "\xff\0\n,\"";
+
+static void make_maps(const char *name, uint64_t value_bytes, int is_full)
+{
+	struct dure_map_options o = { .sz = sizeof o, .partitions = 4, .value_bytes = value_bytes };
+	int64_t values[] = { INT64_MIN, -5, 77 };
+	dure_map *map;
+
+	must(dure_map_open(seg, name, DURE_CREATE, &o, &map));
+	if (is_full) {
+		must(dure_map_put(map, "plain", 5, &values[0]));
+		must(dure_map_put(map, odd_text, sizeof odd_text - 1, &values[1]));
+		must(dure_map_put(map, odd_bytes, sizeof odd_bytes - 1, &values[2]));
+	}
+	dure_map_close(map);
+}
+
+static void make_ordered(const char *name, const char *ordering, uint64_t value_bytes, int is_full)
+{
+	struct dure_ordered_options o = { .sz = sizeof o, .ordering = ordering,
+					  .flags = DURE_ORDERED_MULTI, .value_bytes = value_bytes };
+	static const double doubles[] = { -0.0, 0.1, 1e300, -5e-324, 3.0 };
+	static const uint64_t numbers[] = { 0, 1, 5, UINT64_MAX, (uint64_t)1 << 63 };
+	dure_ordered *map;
+
+	must(dure_ordered_open(seg, name, DURE_CREATE, &o, &map));
+	for (unsigned i = 0; is_full && i < 10; i++) {
+		unsigned char value[16] = { (unsigned char)(i * 40), [15] = 1 };
+		if (strcmp(ordering, "double") == 0)
+			must(dure_ordered_put(map, &doubles[i / 2], 8, value));
+		else if (strcmp(ordering, "nocase") == 0)
+			must(dure_ordered_put(map, i % 2 ? "Word" : "word", 4, value));
+		else
+			must(dure_ordered_put(map, &numbers[i / 2], 8, value));
+	}
+	dure_ordered_close(map);
+}
+
+static void make_lists(const char *suffix, int is_full)
+{
+	static const struct point points[] = { { 1, 2 }, { -0.5, 1e9 } };
+	static const double doubles[] = { 1.5, -2, 1e-300 };
+	static const int numbers[] = { -1, 2147483647, 0 };
+	dure_vector *vectors[3];
+	dure_string *string;
+	char name[32];
+
+	snprintf(name, sizeof name, "points%s", suffix);
+	must(dure_vector_open(seg, name, DURE_TYPE(struct point), DURE_CREATE | DURE_OPEN, NULL,
+			      &vectors[0]));
+	snprintf(name, sizeof name, "doubles%s", suffix);
+	must(dure_vector_open(seg, name, DURE_TYPE(double), DURE_CREATE, NULL, &vectors[1]));
+	snprintf(name, sizeof name, "numbers%s", suffix);
+	must(dure_vector_open(seg, name, DURE_TYPE(int), DURE_CREATE, NULL, &vectors[2]));
+	snprintf(name, sizeof name, "string%s", suffix);
+	must(dure_string_open(seg, name, DURE_CREATE, &string));
+	if (is_full) {
+		must(dure_vector_push_many(vectors[0], points, 2, NULL));
+		must(dure_vector_push_many(vectors[1], doubles, 3, NULL));
+		must(dure_vector_push_many(vectors[2], numbers, 3, NULL));
+		must(dure_string_set(string, odd_text, sizeof odd_text - 1));
+	}
+	for (int i = 0; i < 3; i++)
+		dure_vector_close(vectors[i]);
+	dure_string_close(string);
+}
+
+static void make_containers(void)
+{
+	for (int i = 0; i < 2; i++) {
+		make_maps(i ? "map-2" : "map", 8, !i);
+		make_maps(i ? "set-2" : "set", DURE_MAP_NO_VALUE, !i);
+		make_ordered(i ? "double-2" : "double", "double", 4, !i);
+		make_ordered(i ? "signed-2" : "signed", "signed", 16, !i);
+		make_ordered(i ? "unsigned-2" : "unsigned", "unsigned", DURE_ORDERED_NO_VALUE, !i);
+		make_ordered(i ? "nocase-2" : "nocase", "nocase", 1, !i);
+		make_lists(i ? "-2" : "-1", !i);
+	}
+}
+
 static pid_t let_one_die(void)
 {
 	void *blocks[10];
@@ -216,8 +299,8 @@ int main(int argc, char **argv)
 	pid_t pid = getpid();
 
 	if (argc != 3) {
-		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|publisher|dead"
-		      " NAME\n", stderr);
+		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|publisher|"
+		      "containers|dead NAME\n", stderr);
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -231,6 +314,8 @@ int main(int argc, char **argv)
 		wait_in_a_circle();
 	if (strcmp(argv[1], "publisher") == 0)
 		publish();
+	if (strcmp(argv[1], "containers") == 0)
+		make_containers();
 	if (strcmp(argv[1], "dead") == 0)
 		pid = let_one_die();
 	printf("ready %d\n", (int)pid);

@@ -5,7 +5,7 @@
 load setup
 
 @test "help is on stdout and fits a screen" {
-	for command in "" ls who doctor explain limits reap undo rm show check demo; do
+	for command in "" ls who doctor explain limits reap undo rm show check dump load demo; do
 		run --separate-stderr "$DURE" $command --help
 		[ "$status" = 0 ]
 		[ -z "$stderr" ]
@@ -19,7 +19,7 @@ load setup
 
 @test "dure --help names every command, and they say the same of themselves" {
 	run -0 "$DURE" --help
-	for command in ls who doctor explain limits reap undo rm show check demo; do
+	for command in ls who doctor explain limits reap undo rm show check dump load demo; do
 		printf '%s\n' "$output" | grep -qE "^ +$command +[a-z]"
 	done
 }
@@ -34,7 +34,8 @@ load setup
 		"check" "check a b" "rm" "rm --nosuch a" "demo --workers 0" "demo --workers x" \
 		"demo --seconds -1" "demo --kill-every" "ls --output" "who" "who a b" "doctor x" "limits x" \
 		"reap x" "reap --nosuch" "undo --nosuch" "undo --list x" "explain --nosuch" \
-		"check --max x a"; do
+		"check --max x a" "dump" "dump a" "dump a b c" "dump --keys x a b" "load" "load a" \
+		"load a b c d" "load --nosuch a b"; do
 		run --separate-stderr -2 "$DURE" $words
 		[ -z "$output" ]
 		[[ $stderr == *"Usage: dure"* ]]

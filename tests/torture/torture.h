@@ -87,6 +87,9 @@ struct torture {
 	dure_priority *funnel;
 	dure_bitmap *in_tube;		/* whose numbers are in it */
 	uint64_t marble_blocks;		/* of boxes and tube, as they are filled */
+	dure_ordered *guests, *numbers;
+	dure_map *stays;
+	uint64_t guests_blocks;		/* of these three, when they are new */
 	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
 };
 
@@ -112,6 +115,12 @@ void torture_marbles_begin(struct torture *t);
 void torture_marbles_end(struct torture *t);
 void torture_marbles_work(struct torture *t, uint64_t lot);
 int torture_marbles_judge(struct torture *t, uint64_t *count);
+
+/* guests.c: the same, for multimaps and sets */
+void torture_guests_begin(struct torture *t);
+void torture_guests_end(struct torture *t);
+void torture_guests_work(struct torture *t, uint64_t lot);
+int torture_guests_judge(struct torture *t, uint64_t *count);
 
 uint64_t torture_progress(const struct torture *t);
 uint64_t torture_longest_ns(const struct torture *t);

@@ -36,6 +36,7 @@ _dure_argument() {
 			posix-shm posix-sem posix-mq memfd deleted anonymous huge lock segment" -- "$2"))
 		;;
 	-u | --user) COMPREPLY=($(compgen -u -- "$2")) ;;
+	--keys | -v | --values) COMPREPLY=($(compgen -W "text integer hex" -- "$2")) ;;
 	-g | --grade) COMPREPLY=($(compgen -W "unused likely certain" -- "$2")) ;;
 	--profile)
 		COMPREPLY=($(compgen -W "apache postgres openmpi nccl vllm fastdds python" -- "$2"))
@@ -56,7 +57,7 @@ _dure() {
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show check demo
+		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show check dump load demo
 			--help --version" -- "$word"))
 		return
 	fi
@@ -72,6 +73,8 @@ _dure() {
 	rm) options="--force --journal --no-undo --help" ;;
 	show) options="--json --classes --max --help" ;;
 	check) options="--mend --json --max --quiet --help" ;;
+	dump) options="--csv --keys --values --quiet --help" ;;
+	load) options="--csv --quiet --help" ;;
 	demo) options="--workers --kill-every --seconds --quiet --help" ;;
 	*) return ;;
 	esac

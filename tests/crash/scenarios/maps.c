@@ -173,6 +173,38 @@ static enum verdict judge_map_remove(struct world *w)
 	return count == 0 ? AFTER : WRONG;
 }
 
+static dure_map *small_set(struct world *w)
+{
+	struct dure_map_options o = { .sz = sizeof o, .partitions = 1,
+				      .value_bytes = DURE_MAP_NO_VALUE };
+	dure_map *set;
+
+	must(dure_map_open(w->seg, "set", DURE_CREATE | DURE_OPEN, &o, &set), "map_open");
+	return set;
+}
+
+static void prepare_set(struct world *w)
+{
+	w->blocks[0] = small_set(w);
+	must(dure_map_put(w->blocks[0], "old", 3, NULL), "put");
+}
+
+static void run_set_put(struct world *w)
+{
+	must(dure_map_put(w->blocks[0], "new", 3, NULL), "put");
+}
+
+static enum verdict judge_set_put(struct world *w)
+{
+	dure_map *set = small_set(w);
+	bool has_new = dure_map_get(set, "new", 3, NULL) == 0;
+	bool good = dure_map_get(set, "old", 3, NULL) == 0 &&
+		    dure_map_count(set) == (has_new ? 2 : 1);
+
+	dure_map_close(set);
+	return good ? seen(has_new) : WRONG;
+}
+
 static void run_map_open(struct world *w)
 {
 	small_map(w);
@@ -198,6 +230,52 @@ static enum verdict judge_map_gone(struct world *w)
 	return judge_map_exists(w) == AFTER ? BEFORE : AFTER;
 }
 
+static void run_map_reserve(struct world *w)
+{
+	must(dure_map_reserve(w->blocks[0], 40), "reserve");
+}
+
+/* Nothing to be seen but that all is there, and can be added to. */
+static enum verdict judge_map_reserve(struct world *w)
+{
+	return judge_map_grown(w) == BEFORE ? EITHER : WRONG;
+}
+
+static void prepare_merge(struct world *w)
+{
+	dure_map *from;
+	struct dure_map_options o = { .sz = sizeof o, .partitions = 1 };
+
+	prepare_full_map(w);
+	must(dure_map_open(w->seg, "from", DURE_CREATE, &o, &from), "map_open");
+	must(dure_map_add(from, "5", 1, 6, NULL), "add");
+	w->blocks[1] = from;
+}
+
+static void run_map_merge(struct world *w)
+{
+	must(dure_map_merge(w->blocks[0], w->blocks[1]), "merge");
+}
+
+static void run_map_clear(struct world *w)
+{
+	must(dure_map_clear(w->blocks[0]), "clear");
+}
+
+static enum verdict judge_map_clear(struct world *w)
+{
+	dure_map *map = small_map(w);
+	uint64_t value, found = 0, count = dure_map_count(map);
+	char key[8];
+
+	for (uint64_t i = 0; i < 5; i++) {
+		snprintf(key, sizeof key, "%d", (int)i);
+		found += dure_map_get(map, key, strlen(key), &value) == 0 && value == i + 1;
+	}
+	dure_map_close(map);
+	return found == count ? seen(found == 0) : WRONG;
+}
+
 static const struct scenario list[] = {
 	{ "map_open", "dure_map_open", prepare_nothing, run_map_open, judge_map_exists, 0 },
 	{ "map_put", "dure_map_put dure_map_add", prepare_map, run_map_put, judge_map_put, 0 },
@@ -208,6 +286,12 @@ static const struct scenario list[] = {
 	{ "map_remove", "dure_map_remove", prepare_map, run_map_remove, judge_map_remove, 0 },
 	{ "map_in_tx", "dure_map_add dure_map_remove", prepare_map, run_map_in_tx, judge_map_in_tx,
 	  0 },
+	{ "set_put", "dure_map_put", prepare_set, run_set_put, judge_set_put, 0 },
+	{ "map_reserve", "dure_map_reserve", prepare_full_map, run_map_reserve, judge_map_reserve,
+	  0 },
+	{ "map_merge", "dure_map_merge", prepare_merge, run_map_merge, judge_map_grown, UNCOUNTED },
+	{ "map_clear", "dure_map_clear", prepare_full_map, run_map_clear, judge_map_clear,
+	  UNCOUNTED },
 	{ "map_destroy", "dure_map_destroy", prepare_map, run_map_destroy, judge_map_gone, UNCOUNTED },
 };
 

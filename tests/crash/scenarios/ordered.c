@@ -305,6 +305,234 @@ static enum verdict judge_ordered_gone(struct world *w)
 	return !s.is_wrong && (s.keys == 0xffff || s.keys == 0xff00 || s.keys == 0) ? BEFORE : WRONG;
 }
 
+/* -- multimaps and sets ------------------------------------------------------------------ */
+
+static dure_ordered *equals(struct world *w)
+{
+	struct dure_ordered_options o = { .sz = sizeof o, .flags = DURE_ORDERED_MULTI,
+					  .ordering = "nocase" };
+	dure_ordered *map;
+
+	must(dure_ordered_open(w->seg, "equals", DURE_CREATE | DURE_OPEN, &o, &map),
+	     "ordered_open");
+	return map;
+}
+
+static void put_equal(dure_ordered *map, uint64_t n)
+{
+	must(dure_ordered_put(map, n % 2 ? "THE SAME" : "the same", 8, &n), "put");
+}
+
+static int see_equal(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	struct sight *s = context;
+	uint64_t n;
+
+	memcpy(&n, value, sizeof n);
+	if (n > 63 || (int64_t)n <= s->last || key_bytes != 8 ||
+	    memcmp(key, n % 2 ? "THE SAME" : "the same", 8) != 0)
+		return 1;
+	s->last = (int64_t)n;
+	s->keys |= UINT64_C(1) << n;
+	return 0;
+}
+
+/* All that are equal, in the order in which they were put. */
+static struct sight look_at_equals(struct world *w)
+{
+	struct dure_range one = { .sz = sizeof one, .low = "The Same", .low_bytes = 8,
+				  .high = "The Same", .high_bytes = 8,
+				  .flags = DURE_RANGE_WITH_HIGH };
+	struct sight s = { .last = -1 };
+	dure_ordered *map = equals(w);
+	uint64_t value;
+	int r;
+
+	s.is_wrong = dure_ordered_visit(map, &one, see_equal, &s) != 0 ||
+		     dure_ordered_count(map) != (uint64_t)__builtin_popcountll(s.keys);
+	r = dure_ordered_get(map, "tHE sAME", 8, &value);
+	if (r != (s.keys ? 0 : -ENOENT) || (r == 0 && value != (uint64_t)__builtin_ctzll(s.keys)))
+		s.is_wrong = true;
+	dure_ordered_close(map);
+	return s;
+}
+
+static void prepare_equals(struct world *w)
+{
+	w->blocks[0] = equals(w);
+	for (uint64_t n = 0; n < 15; n++)
+		put_equal(w->blocks[0], n);
+}
+
+/* the one leaf, whose keys are all equal, is parted */
+static void run_multimap_put(struct world *w)
+{
+	put_equal(w->blocks[0], 15);
+}
+
+static enum verdict judge_multimap_put(struct world *w)
+{
+	return judge(look_at_equals(w), 0x7fff, 0xffff, 0);
+}
+
+static void prepare_two_leaves_of_equals(struct world *w)
+{
+	prepare_equals(w);
+	put_equal(w->blocks[0], 15);
+	for (uint64_t n = 0; n < 6; n++)
+		must(dure_ordered_remove(w->blocks[0], "the same", 8), "remove");
+}
+
+static void run_multimap_remove_all(struct world *w)
+{
+	must(dure_ordered_remove_all(w->blocks[0], "the same", 8, NULL), "remove_all");
+}
+
+/* The first ones are gone, or all of them. */
+static enum verdict judge_multimap_remove_all(struct world *w)
+{
+	struct sight s = look_at_equals(w);
+
+	if (s.is_wrong || (s.keys & (s.keys + (s.keys & -s.keys))) != 0 || s.keys > 0xffff)
+		return WRONG;
+	return s.keys ? (s.keys >> 15 ? BEFORE : WRONG) : AFTER;
+}
+
+static dure_ordered *set_of_numbers(struct world *w)
+{
+	struct dure_ordered_options o = { .sz = sizeof o, .ordering = "signed",
+					  .value_bytes = DURE_ORDERED_NO_VALUE };
+	dure_ordered *set;
+
+	must(dure_ordered_open(w->seg, "set", DURE_CREATE | DURE_OPEN, &o, &set), "ordered_open");
+	return set;
+}
+
+static void prepare_set(struct world *w)
+{
+	int64_t key = -1;
+
+	w->blocks[0] = set_of_numbers(w);
+	must(dure_ordered_put(w->blocks[0], &key, 8, NULL), "put");
+}
+
+static void run_set_put(struct world *w)
+{
+	int64_t key = -2;
+
+	must(dure_ordered_put(w->blocks[0], &key, 8, NULL), "put");
+}
+
+static int see_number(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	struct sight *s = context;
+	int64_t n;
+
+	(void)value;
+	if (key_bytes != 8)
+		return 1;
+	memcpy(&n, key, sizeof n);
+	s->keys = s->keys << 8 | (uint64_t)-n;
+	return 0;
+}
+
+static enum verdict judge_set_put(struct world *w)
+{
+	dure_ordered *set = set_of_numbers(w);
+	struct sight s = { 0 };
+	int r = dure_ordered_visit(set, NULL, see_number, &s);
+
+	dure_ordered_close(set);
+	return r != 0 ? WRONG : s.keys == 1 ? BEFORE : s.keys == 0x201 ? AFTER : WRONG;
+}
+
+/* -- many at once ------------------------------------------------------------------------ */
+
+/* the keys 0 to 14: two leaves, and a root */
+static int next_of_15(const void **key, size_t *key_bytes, const void **value, void *context)
+{
+	static char text[32];
+	static uint64_t number;
+	uint64_t *n = context;
+
+	if (*n == 15)
+		return 0;
+	number = (*n)++;
+	*key_bytes = string_of(number, text);
+	*key = text;
+	*value = &number;
+	return 1;
+}
+
+static void run_ordered_build(struct world *w)
+{
+	uint64_t n = 0;
+
+	must(dure_ordered_build(w->blocks[0], next_of_15, &n), "build");
+}
+
+static void prepare_empty(struct world *w)
+{
+	prepare_one(w);
+	remove_key(w->blocks[0], 5);
+}
+
+static enum verdict judge_ordered_build(struct world *w)
+{
+	return judge(look_at(strings(w), true), 0, 0x7fff, 0);
+}
+
+/* from one that is full */
+static void prepare_from(struct world *w)
+{
+	dure_ordered *from;
+
+	prepare_empty(w);
+	must(dure_ordered_open(w->seg, "from", DURE_CREATE, NULL, &from), "ordered_open");
+	for (uint64_t n = 0; n < 3; n++)
+		put(from, true, n, n);
+	w->blocks[1] = from;
+}
+
+static void run_ordered_copy(struct world *w)
+{
+	must(dure_ordered_copy(w->blocks[0], w->blocks[1]), "copy");
+}
+
+static enum verdict judge_ordered_copy(struct world *w)
+{
+	return judge(look_at(strings(w), true), 0, 7, 0);
+}
+
+static void run_ordered_merge(struct world *w)
+{
+	must(dure_ordered_merge(w->blocks[0], w->blocks[1]), "merge");
+}
+
+/* None, the first ones, or all. */
+static enum verdict judge_ordered_merge(struct world *w)
+{
+	struct sight s = look_at(strings(w), true);
+
+	if (s.is_wrong || s.changed || (s.keys & (s.keys + 1)) != 0)
+		return WRONG;
+	return seen(s.keys == 7);
+}
+
+static void run_ordered_clear(struct world *w)
+{
+	must(dure_ordered_clear(w->blocks[0]), "clear");
+}
+
+static enum verdict judge_ordered_clear(struct world *w)
+{
+	struct sight s = look_at(strings(w), true);
+
+	if (s.is_wrong || (s.keys != 0xffff && s.keys != 0xff00 && s.keys != 0))
+		return WRONG;
+	return seen(s.keys == 0);
+}
+
 static const struct scenario list[] = {
 	{ "ordered_open", "dure_ordered_open", prepare_nothing, run_ordered_open,
 	  judge_ordered_exists, 0 },
@@ -328,6 +556,19 @@ static const struct scenario list[] = {
 	  run_ordered_in_tx, judge_ordered_in_tx, 0 },
 	{ "ordered_abort", "dure_ordered_put dure_ordered_remove", prepare_full_leaf,
 	  run_ordered_abort, judge_ordered_abort, 0 },
+	{ "multimap_put", "dure_ordered_put", prepare_equals, run_multimap_put,
+	  judge_multimap_put, UNCOUNTED },
+	{ "multimap_remove_all", "dure_ordered_remove_all", prepare_two_leaves_of_equals,
+	  run_multimap_remove_all, judge_multimap_remove_all, UNCOUNTED },
+	{ "ordered_set_put", "dure_ordered_put", prepare_set, run_set_put, judge_set_put, 0 },
+	{ "ordered_build", "dure_ordered_build", prepare_empty, run_ordered_build,
+	  judge_ordered_build, SEEN_AT_ONCE },
+	{ "ordered_copy", "dure_ordered_copy", prepare_from, run_ordered_copy, judge_ordered_copy,
+	  SEEN_AT_ONCE },
+	{ "ordered_merge", "dure_ordered_merge", prepare_from, run_ordered_merge,
+	  judge_ordered_merge, UNCOUNTED },
+	{ "ordered_clear", "dure_ordered_clear", prepare_two_leaves, run_ordered_clear,
+	  judge_ordered_clear, UNCOUNTED },
 	{ "ordered_destroy", "dure_ordered_destroy", prepare_two_leaves, run_ordered_destroy,
 	  judge_ordered_gone, UNCOUNTED },
 };
