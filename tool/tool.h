@@ -28,7 +28,7 @@ struct command {
 };
 
 extern const struct command cmd_check, cmd_demo, cmd_doctor, cmd_explain, cmd_limits, cmd_ls,
-	cmd_reap, cmd_rm, cmd_show, cmd_undo, cmd_who;
+	cmd_map, cmd_reap, cmd_rm, cmd_show, cmd_undo, cmd_who;
 
 /* "dure: COMMAND: " and the sentence, on stderr; returns EXIT_TROUBLE */
 int complain(const char *command, const char *format, ...) DURE_FORMAT(2, 3);
@@ -43,7 +43,10 @@ int print_usage(const struct command *command, FILE *stream);
 int read_json_option(const struct command *command, int argc, char **argv, bool *ret_is_json);
 
 /* colours, on terminals that want them; "" otherwise */
-enum color { COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM, COLOR_BOLD };
+enum color {
+	COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM, COLOR_BOLD, COLOR_BLUE, COLOR_CYAN,
+	COLOR_MAGENTA
+};
 const char *color_on(FILE *stream, enum color color);
 const char *color_off(FILE *stream);
 

@@ -11,6 +11,7 @@
  *	maker sharer NAME		posix, and its maker reads under a lock and has three units
  *					of a semaphore
  *	maker circle NAME		posix, and three children wait for each other's locks
+ *	maker hostile NAME		posix, with objects whose names are markup and escapes
  *	maker dead NAME			posix, and a participant was killed with a lock and reserved
  *					blocks
  *
@@ -181,6 +182,20 @@ static void share(void)
 	must(dure_semaphore_take(seg, &hall->semaphore, 3, 0, 0));
 }
 
+/* what would be markup, a command to a terminal, or text turned around */
+static void name_hostilely(void)
+{
+	static const char *const names[] = {
+		"<script>alert(1)</script>", "]]>&amp;\"'<b x='", "\033]0;title\a\033[2J", "back\xe2\x80\xaewards",
+		"no \xff utf-8",
+	};
+	void *object;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		must(dure_object_construct(seg, names[i], DURE_TYPE(struct point), 300, NULL, NULL,
+					   &object));
+}
+
 static pid_t let_one_die(void)
 {
 	void *blocks[10];
@@ -201,7 +216,8 @@ int main(int argc, char **argv)
 	pid_t pid = getpid();
 
 	if (argc != 3) {
-		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|dead NAME\n", stderr);
+		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|hostile|dead NAME\n",
+		      stderr);
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -213,6 +229,8 @@ int main(int argc, char **argv)
 		share();
 	if (strcmp(argv[1], "circle") == 0)
 		wait_in_a_circle();
+	if (strcmp(argv[1], "hostile") == 0)
+		name_hostilely();
 	if (strcmp(argv[1], "dead") == 0)
 		pid = let_one_die();
 	printf("ready %d\n", (int)pid);

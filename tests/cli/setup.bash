@@ -92,6 +92,16 @@ make_file() {
 	"$MAKER" file "$T/$1" </dev/null
 }
 
+# the commands that dure --help names
+commands() {
+	"$DURE" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^dure$' | grep .
+}
+
+# the listed program, or the test is skipped
+need() {
+	command -v "$1" >/dev/null || skip "$1 is not installed"
+}
+
 # has LINE...: each of the lines is, with any spaces, one of the output's
 has() {
 	local line

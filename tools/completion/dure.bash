@@ -45,7 +45,8 @@ _dure_argument() {
 			2>/dev/null)" -- "$2"))
 		;;
 	-j | --journal) COMPREPLY=($(compgen -d -- "$2")) ;;
-	--max | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
+	--svg | --html) COMPREPLY=($(compgen -f -- "$2")) ;;
+	--max | --width | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
 	*) return 1 ;;
 	esac
 }
@@ -56,7 +57,7 @@ _dure() {
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show check demo
+		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check demo
 			--help --version" -- "$word"))
 		return
 	fi
@@ -71,6 +72,7 @@ _dure() {
 	undo) options="--list --journal --quiet --help" ;;
 	rm) options="--force --journal --no-undo --help" ;;
 	show) options="--json --classes --max --help" ;;
+	map) options="--svg --html --json --max --width --help" ;;
 	check) options="--mend --json --max --quiet --help" ;;
 	demo) options="--workers --kill-every --seconds --quiet --help" ;;
 	*) return ;;
