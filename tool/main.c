@@ -10,19 +10,19 @@
 
 static const struct command *const commands[] = {
 	&cmd_ls,     &cmd_who,	&cmd_doctor, &cmd_explain, &cmd_limits, &cmd_reap,
-	&cmd_undo,   &cmd_rm,	&cmd_show,   &cmd_map,	&cmd_check,   &cmd_demo,
+	&cmd_undo,   &cmd_rm,	&cmd_show,   &cmd_map,	 &cmd_check,
+	&cmd_snapshot, &cmd_diff, &cmd_watch, &cmd_demo,
 };
 
 static int help(FILE *stream)
 {
 	fputs("Usage: dure COMMAND [OPTION...] [ARGUMENT...]\n"
-	      "Look at, check and clean up shared memory that survives kill -9.\n\nCommands:\n",
+	      "See, explain and clean up all shared memory and IPC of a host.\n\n",
 	      stream);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		fprintf(stream, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n  dure COMMAND --help    how to use a command\n"
-	      "  dure --version         the version\n\n"
-	      "Exit status: 0 fine, 1 found or refused something, 2 trouble. See dure(1).\n",
+		fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("\nHow to use one: dure COMMAND --help, and dure(1). The version: dure --version\n"
+	      "Exit status: 0 fine, 1 found or refused something, 2 trouble.\n",
 	      stream);
 	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;
 }

@@ -27,8 +27,8 @@ struct command {
 	const char *usage;	/* dure NAME --help: at most one screen */
 };
 
-extern const struct command cmd_check, cmd_demo, cmd_doctor, cmd_explain, cmd_limits, cmd_ls,
-	cmd_map, cmd_reap, cmd_rm, cmd_show, cmd_undo, cmd_who;
+extern const struct command cmd_check, cmd_demo, cmd_diff, cmd_doctor, cmd_explain, cmd_limits, cmd_ls,
+	cmd_map, cmd_reap, cmd_rm, cmd_show, cmd_snapshot, cmd_undo, cmd_watch, cmd_who;
 
 /* "dure: COMMAND: " and the sentence, on stderr; returns EXIT_TROUBLE */
 int complain(const char *command, const char *format, ...) DURE_FORMAT(2, 3);

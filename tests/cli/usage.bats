@@ -19,7 +19,7 @@ load setup
 
 @test "dure --help names every command, and they say the same of themselves" {
 	run -0 "$DURE" --help
-	for command in ls who doctor explain limits reap undo rm show map check demo; do
+	for command in ls who doctor explain limits reap undo rm show map check snapshot diff watch demo; do
 		printf '%s\n' "$output" | grep -qE "^ +$command +[a-z]"
 	done
 }
@@ -34,10 +34,12 @@ load setup
 		"check" "check a b" "rm" "rm --nosuch a" "demo --workers 0" "demo --workers x" \
 		"demo --seconds -1" "demo --kill-every" "ls --output" "who" "who a b" "doctor x" "limits x" \
 		"reap x" "reap --nosuch" "undo --nosuch" "undo --list x" "explain --nosuch" \
-		"check --max x a" "map" "map a b" "map --max x a" "map --width 39 a" "map --width 1e9 a"; do
+		"check --max x a" "map" "map a b" "map --max x a" "map --width 39 a" "map --width 1e9 a" \
+		"snapshot a b" "diff" "diff a b c" "diff --within x a" "watch a" "watch --interval 0s" \
+		"watch --interval x" "watch --count x"; do
 		run --separate-stderr -2 "$DURE" $words
 		[ -z "$output" ]
-		[[ $stderr == *"Usage: dure"* || $words == *--width* ]]
+		[[ $stderr == *"Usage: dure"* || $words == *--width* || $words == *--within* || $words == *--interval* ]]
 	done
 }
 

@@ -46,7 +46,7 @@ _dure_argument() {
 		;;
 	-j | --journal) COMPREPLY=($(compgen -d -- "$2")) ;;
 	--svg | --html) COMPREPLY=($(compgen -f -- "$2")) ;;
-	--max | --width | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
+	--max | --width | --within | --interval | --count | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
 	*) return 1 ;;
 	esac
 }
@@ -57,8 +57,8 @@ _dure() {
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check demo
-			--help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check snapshot
+			diff watch demo --help --version" -- "$word"))
 		return
 	fi
 	_dure_argument "$previous" "$word" "$command" && return
@@ -73,6 +73,9 @@ _dure() {
 	rm) options="--force --journal --no-undo --help" ;;
 	show) options="--json --classes --max --help" ;;
 	map) options="--svg --html --json --max --width --help" ;;
+	snapshot) options="--local --help" ;;
+	diff) options="--within --max --json --help" ;;
+	watch) options="--interval --count --within --local --json --help" ;;
 	check) options="--mend --json --max --quiet --help" ;;
 	demo) options="--workers --kill-every --seconds --quiet --help" ;;
 	*) return ;;
@@ -83,7 +86,8 @@ _dure() {
 	undo/*) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" undo --list 2>/dev/null | cut -d' ' -f1)" \
 		-- "$word")) ;;
 	limits/* | doctor/* | explain/* | reap/*) ;;
-	demo/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
+	watch/*) ;;
+	demo/* | snapshot/* | diff/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
 	who/* | rm/*) COMPREPLY=($(compgen -W "$(_dure_segments) $(_dure_objects)" -- "$word")) ;;
 	*) COMPREPLY=($(compgen -W "$(_dure_segments)" -- "$word")) ;;
 	esac

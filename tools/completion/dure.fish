@@ -45,10 +45,10 @@ complete -c dure -n '__fish_seen_subcommand_from show map check' -F -a '(__dure_
 complete -c dure -n '__fish_seen_subcommand_from who rm' -a '(__dure_objects)'
 complete -c dure -n '__fish_seen_subcommand_from undo' -a '(__dure_runs)'
 complete -c dure -n '__fish_seen_subcommand_from ls' -a '(__fish_complete_directories)'
-complete -c dure -n '__fish_seen_subcommand_from demo' -F
+complete -c dure -n '__fish_seen_subcommand_from demo snapshot diff' -F
 complete -c dure -n 'not __fish_use_subcommand' -l help -s h
 
-__dure_option 'ls who doctor explain limits reap show map check' json J
+__dure_option 'ls who doctor explain limits reap show map check diff watch' json J
 __dure_option 'ls reap' kind k $kinds
 __dure_option ls filter f ''
 __dure_option ls sort s '(__dure_columns ls --columns)'
@@ -57,7 +57,7 @@ __dure_option ls columns C
 __dure_option ls tree t
 __dure_option ls processes p
 __dure_option ls verbose v
-__dure_option ls local l
+__dure_option 'ls snapshot watch' local l
 __dure_option 'ls reap' bytes b
 __dure_option 'ls limits' noheadings n
 __dure_option limits pid p '(__fish_complete_pids)'
@@ -79,7 +79,7 @@ __dure_option 'reap undo check demo' quiet q
 __dure_option undo list l
 __dure_option rm force f
 __dure_option show classes c
-__dure_option 'show map check' max n ''
+__dure_option 'show map check diff' max n ''
 __dure_option map svg s '(__fish_complete_path)'
 __dure_option map html H '(__fish_complete_path)'
 __dure_option map width w ''
@@ -87,3 +87,6 @@ __dure_option check mend m
 __dure_option demo workers w ''
 __dure_option demo kill-every k ''
 __dure_option demo seconds s ''
+__dure_option 'diff watch' within w ''
+__dure_option watch interval i ''
+__dure_option watch count c ''
