@@ -17,7 +17,7 @@
 enum { ROWS_MAX = 24, LABEL_WIDTH = 15 };
 
 static const enum color shades[HEAP_SHADES] = {
-	COLOR_BLUE, COLOR_CYAN, COLOR_GOOD, COLOR_WARN, COLOR_MAGENTA,
+	COLOR_SKY, COLOR_SEA, COLOR_GOOD, COLOR_WARN, COLOR_PLUM,
 };
 
 static const char *const bars[] = { "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█" };
@@ -102,7 +102,7 @@ static void print_legend(uint64_t cell_bytes, bool is_wide)
 	       "%s blocks by how full, %s one large block.\n",
 	       human_bytes(cell_bytes, size, sizeof size), is_wide ? "·" : ".",
 	       is_wide ? "░▁ to █" : "0 to 8", is_wide ? "▓" : "#");
-	if (*color_on(stdout, COLOR_BLUE)) {
+	if (*color_on(stdout, COLOR_SKY)) {
 		fputs("Sizes of blocks:", stdout);
 		for (unsigned i = 0; i < HEAP_SHADES - 1; i++)
 			printf(" %s%s%s", color_on(stdout, shades[i]), heap_shade_names[i],

@@ -71,7 +71,7 @@ const char *color_on(FILE *stream, enum color color)
 	static const char *const codes[] = {
 		[COLOR_NONE] = "",	    [COLOR_GOOD] = "\033[32m", [COLOR_WARN] = "\033[33m",
 		[COLOR_BAD] = "\033[31m", [COLOR_DIM] = "\033[2m",   [COLOR_BOLD] = "\033[1m",
-		[COLOR_BLUE] = "\033[34m", [COLOR_CYAN] = "\033[36m", [COLOR_MAGENTA] = "\033[35m",
+		[COLOR_SKY] = "\033[34m", [COLOR_SEA] = "\033[36m", [COLOR_PLUM] = "\033[35m",
 	};
 
 	return wants_color(stream) ? codes[color] : "";

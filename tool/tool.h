@@ -28,7 +28,7 @@ struct command {
 };
 
 extern const struct command cmd_check, cmd_demo, cmd_diff, cmd_doctor, cmd_explain, cmd_limits, cmd_ls,
-	cmd_map, cmd_reap, cmd_rm, cmd_show, cmd_snapshot, cmd_undo, cmd_watch, cmd_who;
+	cmd_map, cmd_reap, cmd_rm, cmd_show, cmd_snapshot, cmd_top, cmd_undo, cmd_watch, cmd_who;
 
 /* "dure: COMMAND: " and the sentence, on stderr; returns EXIT_TROUBLE */
 int complain(const char *command, const char *format, ...) DURE_FORMAT(2, 3);
@@ -44,8 +44,8 @@ int read_json_option(const struct command *command, int argc, char **argv, bool 
 
 /* colours, on terminals that want them; "" otherwise */
 enum color {
-	COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM, COLOR_BOLD, COLOR_BLUE, COLOR_CYAN,
-	COLOR_MAGENTA
+	COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM, COLOR_BOLD, COLOR_SKY, COLOR_SEA,
+	COLOR_PLUM
 };
 const char *color_on(FILE *stream, enum color color);
 const char *color_off(FILE *stream);

@@ -20,6 +20,7 @@ teardown() {
 		kill -KILL "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
+	[ ! -S "$T/tmux" ] || tmux -S "$T/tmux" kill-server || true
 	for name in /dev/shm/dure."$N"*; do
 		case $name in
 		*\**|*.sysv-*) ;;

@@ -27,6 +27,7 @@ _dure_argument() {
 	case $1 in
 	-o | --output | -s | --sort)
 		case $3 in
+		top) COMPREPLY=($(compgen -W "object user size resident more/s count procs waits idle state" -- "$2")) ;;
 		limits) _dure_columns "$2" "limits --help" ;;
 		*) _dure_columns "$2" "ls --columns" ;;
 		esac
@@ -57,7 +58,7 @@ _dure() {
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check snapshot
+		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check top snapshot
 			diff watch demo --help --version" -- "$word"))
 		return
 	fi
@@ -73,6 +74,7 @@ _dure() {
 	rm) options="--force --journal --no-undo --help" ;;
 	show) options="--json --classes --max --help" ;;
 	map) options="--svg --html --json --max --width --help" ;;
+	top) options="--interval --kind --local --sort --help" ;;
 	snapshot) options="--local --help" ;;
 	diff) options="--within --max --json --help" ;;
 	watch) options="--interval --count --within --local --json --help" ;;
@@ -86,7 +88,7 @@ _dure() {
 	undo/*) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" undo --list 2>/dev/null | cut -d' ' -f1)" \
 		-- "$word")) ;;
 	limits/* | doctor/* | explain/* | reap/*) ;;
-	watch/*) ;;
+	watch/* | top/*) ;;
 	demo/* | snapshot/* | diff/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
 	who/* | rm/*) COMPREPLY=($(compgen -W "$(_dure_segments) $(_dure_objects)" -- "$word")) ;;
 	*) COMPREPLY=($(compgen -W "$(_dure_segments)" -- "$word")) ;;

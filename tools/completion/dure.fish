@@ -49,7 +49,7 @@ complete -c dure -n '__fish_seen_subcommand_from demo snapshot diff' -F
 complete -c dure -n 'not __fish_use_subcommand' -l help -s h
 
 __dure_option 'ls who doctor explain limits reap show map check diff watch' json J
-__dure_option 'ls reap' kind k $kinds
+__dure_option 'ls reap top' kind k $kinds
 __dure_option ls filter f ''
 __dure_option ls sort s '(__dure_columns ls --columns)'
 __dure_option ls output o '(__dure_columns ls --columns)'
@@ -57,7 +57,7 @@ __dure_option ls columns C
 __dure_option ls tree t
 __dure_option ls processes p
 __dure_option ls verbose v
-__dure_option 'ls snapshot watch' local l
+__dure_option 'ls snapshot watch top' local l
 __dure_option 'ls reap' bytes b
 __dure_option 'ls limits' noheadings n
 __dure_option limits pid p '(__fish_complete_pids)'
@@ -88,5 +88,6 @@ __dure_option demo workers w ''
 __dure_option demo kill-every k ''
 __dure_option demo seconds s ''
 __dure_option 'diff watch' within w ''
-__dure_option watch interval i ''
+__dure_option 'watch top' interval i ''
 __dure_option watch count c ''
+__dure_option top sort s object user size resident more/s count procs waits idle state
