@@ -29,8 +29,8 @@ const struct command cmd_map = {
 		 "  -n, --max N        at most N objects in tables (20; 0: all)\n"
 		 "  -w, --width N      of the picture in characters (the terminal's, or 80)\n"
 		 "  -h, --help         this text\n\n"
-		 "NAME is a plain name, a path (with a '/'), or sysv:ID. The files load and run\n"
-		 "nothing; the mouse over a place shows what it holds.\n"
+		 "NAME is a plain name, a path (with a '/'), sysv:ID or core:PATH. The files load\n"
+		 "and run nothing; the mouse over a place shows what it holds.\n"
 		 "Exit status: 0 shown, 1 part of the heap is damaged (dure check), 2 trouble.\n",
 };
 

@@ -10,7 +10,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_ls,     &cmd_who,	&cmd_doctor, &cmd_explain, &cmd_limits, &cmd_reap,
-	&cmd_undo,   &cmd_rm,	&cmd_show,   &cmd_map,	 &cmd_check,
+	&cmd_undo,   &cmd_rm,	&cmd_show,   &cmd_map,	 &cmd_check,   &cmd_repair,
 	&cmd_top,    &cmd_snapshot, &cmd_diff, &cmd_watch, &cmd_demo,
 };
 

@@ -28,7 +28,7 @@ struct command {
 };
 
 extern const struct command cmd_check, cmd_demo, cmd_diff, cmd_doctor, cmd_explain, cmd_limits, cmd_ls,
-	cmd_map, cmd_reap, cmd_rm, cmd_show, cmd_snapshot, cmd_top, cmd_undo, cmd_watch, cmd_who;
+	cmd_map, cmd_reap, cmd_repair, cmd_rm, cmd_show, cmd_snapshot, cmd_top, cmd_undo, cmd_watch, cmd_who;
 
 /* "dure: COMMAND: " and the sentence, on stderr; returns EXIT_TROUBLE */
 int complain(const char *command, const char *format, ...) DURE_FORMAT(2, 3);
@@ -69,7 +69,8 @@ const char *backing_name(uint32_t backing);
 const char *lifetime_name(uint32_t lifetime);
 
 /*
- * Opens a segment as the user named it: a plain name, a path (contains '/'), or sysv:ID.
+ * Opens a segment as the user named it: a plain name, a path (contains '/'), sysv:ID, or
+ * core:PATH.
  * flags as for dure_segment_open. Complains when it fails.
  */
 int open_segment(const char *command, const char *name, uint32_t flags, dure_segment **ret);

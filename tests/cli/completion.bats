@@ -58,7 +58,7 @@ complete_line() {
 @test "segments" {
 	make left "$N-a"
 	make left "$N-b"
-	for command in show map check rm; do
+	for command in show map check repair rm; do
 		run -0 complete_line "$command" "$N-"
 		[ "$(printf '%s\n' "$output" | sort)" = "$(printf '%s\n' "$N-a" "$N-b")" ]
 		run -0 complete_line "$command" --json "$N-b"

@@ -5,6 +5,7 @@
  *	maker posix|process NAME	\
  *	maker file PATH			 > makes it, with some objects in it
  *	maker sysv KEY			/
+ *	maker dump KEY			sysv, and its maker's core dump has it
  *	maker left NAME			the same as posix, but nobody stays
  *	maker holder NAME		posix, and its maker holds a lock in a transaction, for which
  *					a thread of its own waits
@@ -60,7 +61,9 @@ static void open_segment(const char *kind, const char *name)
 		o.lifetime = DURE_LIFETIME_PROCESS;
 	if (strcmp(kind, "file") == 0)
 		o.backing = DURE_BACKING_FILE;
-	if (strcmp(kind, "sysv") == 0) {
+	if (strcmp(kind, "dump") == 0)
+		o.flags = DURE_SEGMENT_DUMP;
+	if (strcmp(kind, "sysv") == 0 || strcmp(kind, "dump") == 0) {
 		o.backing = DURE_BACKING_SYSV;
 		o.key = (int32_t)strtol(name, NULL, 0);
 		name = NULL;
@@ -216,7 +219,7 @@ int main(int argc, char **argv)
 	pid_t pid = getpid();
 
 	if (argc != 3) {
-		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|hostile|dead NAME\n",
+		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|hostile|dump|dead NAME\n",
 		      stderr);
 		return 2;
 	}
@@ -229,6 +232,8 @@ int main(int argc, char **argv)
 		share();
 	if (strcmp(argv[1], "circle") == 0)
 		wait_in_a_circle();
+	if (strcmp(argv[1], "dump") == 0)
+		hold();
 	if (strcmp(argv[1], "hostile") == 0)
 		name_hostilely();
 	if (strcmp(argv[1], "dead") == 0)

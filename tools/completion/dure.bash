@@ -58,7 +58,7 @@ _dure() {
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check top snapshot
+		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check repair top snapshot
 			diff watch demo --help --version" -- "$word"))
 		return
 	fi
@@ -74,6 +74,7 @@ _dure() {
 	rm) options="--force --journal --no-undo --help" ;;
 	show) options="--json --classes --max --help" ;;
 	map) options="--svg --html --json --max --width --help" ;;
+	repair) options="--yes --json --help" ;;
 	top) options="--interval --kind --local --sort --help" ;;
 	snapshot) options="--local --help" ;;
 	diff) options="--within --max --json --help" ;;

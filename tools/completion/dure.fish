@@ -41,14 +41,14 @@ set -l profiles apache postgres openmpi nccl vllm fastdds python
 
 complete -c dure -f
 complete -c dure -n __fish_use_subcommand -a '(__dure_commands)'
-complete -c dure -n '__fish_seen_subcommand_from show map check' -F -a '(__dure_segments)'
+complete -c dure -n '__fish_seen_subcommand_from show map check repair' -F -a '(__dure_segments)'
 complete -c dure -n '__fish_seen_subcommand_from who rm' -a '(__dure_objects)'
 complete -c dure -n '__fish_seen_subcommand_from undo' -a '(__dure_runs)'
 complete -c dure -n '__fish_seen_subcommand_from ls' -a '(__fish_complete_directories)'
 complete -c dure -n '__fish_seen_subcommand_from demo snapshot diff' -F
 complete -c dure -n 'not __fish_use_subcommand' -l help -s h
 
-__dure_option 'ls who doctor explain limits reap show map check diff watch' json J
+__dure_option 'ls who doctor explain limits reap show map check repair diff watch' json J
 __dure_option 'ls reap top' kind k $kinds
 __dure_option ls filter f ''
 __dure_option ls sort s '(__dure_columns ls --columns)'
@@ -72,7 +72,7 @@ __dure_option reap age a ''
 __dure_option reap profile p $profiles
 __dure_option reap grade g unused likely certain
 __dure_option reap all A
-__dure_option reap yes y
+__dure_option 'reap repair' yes y
 __dure_option 'reap undo rm' journal j '(__fish_complete_directories)'
 __dure_option 'reap rm' no-undo x
 __dure_option 'reap undo check demo' quiet q
