@@ -59,7 +59,7 @@ _dure() {
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
 		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check repair top snapshot
-			diff watch demo --help --version" -- "$word"))
+			diff watch demo ipcs ipcrm --help --version" -- "$word"))
 		return
 	fi
 	_dure_argument "$previous" "$word" "$command" && return
@@ -75,6 +75,10 @@ _dure() {
 	show) options="--json --classes --max --help" ;;
 	map) options="--svg --html --json --max --width --help" ;;
 	repair) options="--yes --json --help" ;;
+	ipcs) options="--shmems --queues --semaphores --all --id --time --pid --creator --limits --summary
+		--bytes --human --help --version" ;;
+	ipcrm) options="--shmem-id --shmem-key --queue-id --queue-key --semaphore-id --semaphore-key --all
+		--verbose --help --version" ;;
 	top) options="--interval --kind --local --sort --help" ;;
 	snapshot) options="--local --help" ;;
 	diff) options="--within --max --json --help" ;;
@@ -89,7 +93,7 @@ _dure() {
 	undo/*) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" undo --list 2>/dev/null | cut -d' ' -f1)" \
 		-- "$word")) ;;
 	limits/* | doctor/* | explain/* | reap/*) ;;
-	watch/* | top/*) ;;
+	watch/* | top/* | ipcs/* | ipcrm/*) ;;
 	demo/* | snapshot/* | diff/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
 	who/* | rm/*) COMPREPLY=($(compgen -W "$(_dure_segments) $(_dure_objects)" -- "$word")) ;;
 	*) COMPREPLY=($(compgen -W "$(_dure_segments)" -- "$word")) ;;

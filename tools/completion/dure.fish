@@ -5,6 +5,7 @@
 
 function __dure_commands
 	dure --help 2>/dev/null | string match -rg '^  ([a-z]+)  +(?:.*)$' | string match -v dure
+	printf '%s\n' ipcs ipcrm
 end
 
 function __dure_segments
@@ -91,3 +92,21 @@ __dure_option 'diff watch' within w ''
 __dure_option 'watch top' interval i ''
 __dure_option watch count c ''
 __dure_option top sort s object user size resident more/s count procs waits idle state
+__dure_option ipcs shmems m
+__dure_option ipcs queues q
+__dure_option ipcs semaphores s
+__dure_option 'ipcs ipcrm' all a
+__dure_option ipcs id i ''
+__dure_option ipcs time t
+__dure_option ipcs pid p
+__dure_option ipcs creator c
+__dure_option ipcs limits l
+__dure_option ipcs summary u
+__dure_option ipcs bytes b
+__dure_option ipcrm shmem-id m ''
+__dure_option ipcrm shmem-key M ''
+__dure_option ipcrm queue-id q ''
+__dure_option ipcrm queue-key Q ''
+__dure_option ipcrm semaphore-id s ''
+__dure_option ipcrm semaphore-key S ''
+__dure_option ipcrm verbose v
