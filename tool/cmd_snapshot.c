@@ -2,14 +2,11 @@
 /*
  * cmd_snapshot.c - dure snapshot: how much of everything there is now, for dure diff
  */
-#include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "census.h"
+#include "replace.h"
 #include "tool.h"
 
 static int run(int argc, char **argv);
@@ -26,55 +23,10 @@ const struct command cmd_snapshot = {
 		 "Exit status: 0 written, 2 trouble.\n",
 };
 
-/* A reader of path finds the old one or all of the new one. */
-static int replace_file(const char *path, json_t *value)
-{
-	char *temporary = or_exit(malloc(strlen(path) + 12));
-	FILE *file = NULL;
-	mode_t mask = umask(0);
-	int fd, code = 0;
-
-	umask(mask);
-	sprintf(temporary, "%s.XXXXXX", path);
-	fd = mkstemp(temporary);
-	if (fd >= 0)
-		file = fdopen(fd, "w");
-	if (!file || json_dumpf(value, file, JSON_INDENT(1)) < 0 || fputc('\n', file) < 0 ||
-	    fflush(file) != 0 || fchmod(fd, 0666 & ~mask) < 0)
-		code = errno;
-	if (file && fclose(file) != 0 && !code)
-		code = errno;
-	if (!code && rename(temporary, path) < 0)
-		code = errno;
-	if (code && fd >= 0)
-		unlink(temporary);
-	free(temporary);
-	return code ? complain("snapshot", "%s: it cannot be written: %s", path, strerror(code))
-		    : EXIT_FINE;
-}
-
-/* a device or a pipe: nobody wants that replaced */
-static int fill_file(const char *path, json_t *value)
-{
-	FILE *file = fopen(path, "we");
-	bool is_written = file && json_dumpf(value, file, JSON_INDENT(1)) == 0 && fputc('\n', file) >= 0;
-
-	if (file && fclose(file) != 0)
-		is_written = false;
-	return is_written ? EXIT_FINE
-			  : complain("snapshot", "%s: it cannot be written: %s", path, strerror(errno));
-}
-
-static bool is_special(const char *path)
-{
-	struct stat st;
-
-	return stat(path, &st) == 0 && !S_ISREG(st.st_mode);
-}
-
 static int write_snapshot(const char *path, bool is_local)
 {
 	struct census *census = census_take("snapshot", is_local);
+	struct replacement file;
 	int status = EXIT_FINE;
 	json_t *value;
 
@@ -82,7 +34,12 @@ static int write_snapshot(const char *path, bool is_local)
 		return EXIT_TROUBLE;
 	value = census_value(census);
 	if (path && strcmp(path, "-") != 0) {
-		status = is_special(path) ? fill_file(path, value) : replace_file(path, value);
+		status = EXIT_TROUBLE;
+		if (replace_begin(&file, "snapshot", path)) {
+			json_dumpf(value, file.file, JSON_INDENT(1));
+			fputc('\n', file.file);
+			status = replace_end(&file);
+		}
 	} else {
 		json_dumpf(value, stdout, JSON_INDENT(1));
 		putchar('\n');

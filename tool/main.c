@@ -12,7 +12,8 @@
 static const struct command *const commands[] = {
 	&cmd_ls,     &cmd_who,	&cmd_doctor, &cmd_explain, &cmd_limits, &cmd_reap,
 	&cmd_undo,   &cmd_rm,	&cmd_show,   &cmd_map,	 &cmd_check,   &cmd_repair,
-	&cmd_top,    &cmd_snapshot, &cmd_diff, &cmd_watch, &cmd_demo,
+	&cmd_top,    &cmd_snapshot, &cmd_diff, &cmd_watch,
+	&cmd_metrics, &cmd_demo,
 };
 
 static const struct lookalike *const lookalikes[] = { &ipcs, &ipcrm };
@@ -20,13 +21,12 @@ static const struct lookalike *const lookalikes[] = { &ipcs, &ipcrm };
 static int help(FILE *stream)
 {
 	fputs("Usage: dure COMMAND [OPTION...] [ARGUMENT...]\n"
-	      "See, explain and clean up all shared memory and IPC of a host.\n\n",
+	      "See, explain and clean up all shared memory and IPC of a host.\n",
 	      stream);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("  ipcs, ipcrm  as those of util-linux; also when dure is called so\n", stream);
-	fputs("\nHow to use one: dure COMMAND --help, and dure(1). The version: dure --version\n"
-	      "Exit status: 0 fine, 1 found or refused something, 2 trouble.\n",
+	fputs("\nEach has --help; see dure(1). Status: 0 fine, 1 found or refused, 2 trouble.\n",
 	      stream);
 	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;
 }

@@ -28,7 +28,7 @@ struct command {
 };
 
 extern const struct command cmd_check, cmd_demo, cmd_diff, cmd_doctor, cmd_explain, cmd_limits, cmd_ls,
-	cmd_map, cmd_reap, cmd_repair, cmd_rm, cmd_show, cmd_snapshot, cmd_top, cmd_undo, cmd_watch, cmd_who;
+	cmd_map, cmd_metrics, cmd_reap, cmd_repair, cmd_rm, cmd_show, cmd_snapshot, cmd_top, cmd_undo, cmd_watch, cmd_who;
 
 /* "dure: COMMAND: " and the sentence, on stderr; returns EXIT_TROUBLE */
 int complain(const char *command, const char *format, ...) DURE_FORMAT(2, 3);

@@ -19,7 +19,7 @@ load setup
 
 @test "dure --help names every command, and they say the same of themselves" {
 	run -0 "$DURE" --help
-	for command in ls who doctor explain limits reap undo rm show map check repair top snapshot diff watch demo; do
+	for command in ls who doctor explain limits reap undo rm show map check repair top snapshot diff watch metrics demo; do
 		printf '%s\n' "$output" | grep -qE "^ +$command +[a-z]"
 	done
 }
@@ -36,7 +36,7 @@ load setup
 		"reap x" "reap --nosuch" "undo --nosuch" "undo --list x" "explain --nosuch" \
 		"check --max x a" "map" "map a b" "map --max x a" "map --width 39 a" "map --width 1e9 a" \
 		"snapshot a b" "diff" "diff a b c" "diff --within x a" "watch a" "watch --interval 0s" \
-		"watch --interval x" "watch --count x" "repair" "repair a b" "repair --nosuch a" "top a" "top --interval 0s" "top --nosuch"; do
+		"watch --interval x" "watch --count x" "metrics a" "metrics --nosuch" "repair" "repair a b" "repair --nosuch a" "top a" "top --interval 0s" "top --nosuch"; do
 		run --separate-stderr -2 "$DURE" $words
 		[ -z "$output" ]
 		[[ $stderr == *"Usage: dure"* || $words == *--width* || $words == *--within* || $words == *--interval* ]]

@@ -46,7 +46,7 @@ _dure_argument() {
 			2>/dev/null)" -- "$2"))
 		;;
 	-j | --journal) COMPREPLY=($(compgen -d -- "$2")) ;;
-	--svg | --html) COMPREPLY=($(compgen -f -- "$2")) ;;
+	--svg | --html | --textfile) COMPREPLY=($(compgen -f -- "$2")) ;;
 	--max | --width | --within | --interval | --count | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
 	*) return 1 ;;
 	esac
@@ -59,7 +59,7 @@ _dure() {
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
 		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check repair top snapshot
-			diff watch demo ipcs ipcrm --help --version" -- "$word"))
+			diff watch metrics demo ipcs ipcrm --help --version" -- "$word"))
 		return
 	fi
 	_dure_argument "$previous" "$word" "$command" && return
@@ -79,6 +79,7 @@ _dure() {
 		--bytes --human --help --version" ;;
 	ipcrm) options="--shmem-id --shmem-key --queue-id --queue-key --semaphore-id --semaphore-key --all
 		--verbose --help --version" ;;
+	metrics) options="--textfile --objects --local --help" ;;
 	top) options="--interval --kind --local --sort --help" ;;
 	snapshot) options="--local --help" ;;
 	diff) options="--within --max --json --help" ;;
@@ -93,7 +94,7 @@ _dure() {
 	undo/*) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" undo --list 2>/dev/null | cut -d' ' -f1)" \
 		-- "$word")) ;;
 	limits/* | doctor/* | explain/* | reap/*) ;;
-	watch/* | top/* | ipcs/* | ipcrm/*) ;;
+	watch/* | top/* | metrics/* | ipcs/* | ipcrm/*) ;;
 	demo/* | snapshot/* | diff/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
 	who/* | rm/*) COMPREPLY=($(compgen -W "$(_dure_segments) $(_dure_objects)" -- "$word")) ;;
 	*) COMPREPLY=($(compgen -W "$(_dure_segments)" -- "$word")) ;;

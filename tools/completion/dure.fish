@@ -58,7 +58,7 @@ __dure_option ls columns C
 __dure_option ls tree t
 __dure_option ls processes p
 __dure_option ls verbose v
-__dure_option 'ls snapshot watch top' local l
+__dure_option 'ls snapshot watch top metrics' local l
 __dure_option 'ls reap' bytes b
 __dure_option 'ls limits' noheadings n
 __dure_option limits pid p '(__fish_complete_pids)'
@@ -110,3 +110,5 @@ __dure_option ipcrm queue-key Q ''
 __dure_option ipcrm semaphore-id s ''
 __dure_option ipcrm semaphore-key S ''
 __dure_option ipcrm verbose v
+__dure_option metrics textfile t '(__fish_complete_path)'
+__dure_option metrics objects O
