@@ -47,7 +47,7 @@ _dure_argument() {
 		;;
 	-j | --journal) COMPREPLY=($(compgen -d -- "$2")) ;;
 	--svg | --html | --textfile) COMPREPLY=($(compgen -f -- "$2")) ;;
-	--max | --width | --within | --interval | --count | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
+	--max | --namespace | --width | --within | --interval | --count | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
 	*) return 1 ;;
 	esac
 }
@@ -64,13 +64,13 @@ _dure() {
 	fi
 	_dure_argument "$previous" "$word" "$command" && return
 	case $command in
-	ls) options="--kind --filter --sort --output --columns --tree --processes --verbose --local
+	ls) options="--kind --filter --sort --output --columns --tree --processes --verbose --local --namespace
 		--bytes --json --noheadings --help" ;;
 	who | doctor | explain) options="--json --help" ;;
 	limits) options="--pid --set --filter --output --json --noheadings --help" ;;
-	reap) options="--kind --user --key --name --filter --age --profile --grade --all --yes --journal
+	reap) options="--kind --user --key --name --filter --age --profile --grade --namespace --all --yes --journal
 		--no-undo --bytes --quiet --json --help" ;;
-	undo) options="--list --journal --quiet --help" ;;
+	undo) options="--list --namespace --journal --quiet --help" ;;
 	rm) options="--force --journal --no-undo --help" ;;
 	show) options="--json --classes --max --help" ;;
 	map) options="--svg --html --json --max --width --help" ;;

@@ -112,3 +112,5 @@ __dure_option ipcrm semaphore-key S ''
 __dure_option ipcrm verbose v
 __dure_option metrics textfile t '(__fish_complete_path)'
 __dure_option metrics objects O
+__dure_option ls namespace N '(__fish_complete_pids)'
+__dure_option 'reap undo' namespace n '(__fish_complete_pids)'
