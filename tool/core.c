@@ -110,7 +110,8 @@ static bool piece_32(const struct core *core, uint64_t i, struct piece *ret)
 	return true;
 }
 
-/* How many headers there are; more than 65534 are counted elsewhere. 0: it is no core. */
+/* How many headers there are; more than 65534 are counted elsewhere. 0: it is no core. No more
+   than fit into the file. */
 static uint64_t count_pieces(const struct core *core)
 {
 	Elf64_Ehdr head;
@@ -129,7 +130,7 @@ static uint64_t count_pieces(const struct core *core)
 	if (!fits(core, head.e_shoff, sizeof section))
 		return 0;
 	memcpy(&section, core->bytes + head.e_shoff, sizeof section);
-	return section.sh_info;
+	return section.sh_info < core->size / sizeof(Elf64_Phdr) ? section.sh_info : 0;
 }
 
 /* -- its segments ------------------------------------------------------------------------ */

@@ -20,7 +20,7 @@ load setup
 	[ "$(looked_at "$T/bad" ls --local -n -o MAPS -f "name == '/$N-p'" 2>/dev/null | tr -d ' ')" = 0 ]
 	rm -r "$T/bad"
 	seed=${PROC_SEED:-1}
-	for round in $(seq "$seed" $((seed + ${PROC_ROUNDS:-8} - 1))); do
+	for round in $(seq "$seed" $((seed + ${PROC_ROUNDS:-3} - 1))); do
 		"$SOURCE/tests/cli/mutate_proc" "$T/bad" "$round" $pids
 		for words in "ls" "ls --local --json" "doctor" "limits" "who $a" "reap --all" "metrics --objects" \
 			"snapshot" "ipcs" "ipcs -u -m"; do

@@ -10,44 +10,60 @@ setup_file() {
 
 # valid SCHEMA FILE...: each is as the schema says
 valid() {
-	python3 - "$SOURCE/docs/schema/$1.json" "${@:2}" <<-'END'
+	local schema=$1 file
+	shift
+	for file; do echo "$schema $file"; done >"$T/pairs"
+	judge "$T/pairs"
+}
+
+# judge PAIRS: lines of SCHEMA FILE
+judge() {
+	python3 - "$SOURCE/docs/schema" "$1" <<-'END'
 		import json, sys
 		import jsonschema
-		schema = json.load(open(sys.argv[1]))
-		jsonschema.Draft7Validator.check_schema(schema)
-		for path in sys.argv[2:]:
-		    jsonschema.validate(json.load(open(path)), schema)
+		for line in open(sys.argv[2]):
+		    name, path = line.split()
+		    schema = json.load(open('%s/%s.json' % (sys.argv[1], name)))
+		    jsonschema.Draft7Validator.check_schema(schema)
+		    try:
+		        jsonschema.validate(json.load(open(path)), schema)
+		    except jsonschema.ValidationError as error:
+		        sys.exit('%s: not as %s.json says: %s' % (path, name, str(error)[:2000]))
 	END
 }
 
-# fits SCHEMA WORDS...: what dure prints with them
-fits() {
-	local schema=$1
-	shift
-	"$DURE" "$@" >"$T/json" || [ $? = 1 ]
-	valid "$schema" "$T/json" || { echo "dure $* is not as docs/schema/$schema.json says"; return 1; }
+# prints SCHEMA WORDS...: keeps what dure prints with them, for all_fit
+prints() {
+	local file="$T/json.$((++printed)).dure-${2##*/}"
+	"$DURE" "${@:2}" >"$file" || [ $? = 1 ]
+	echo "$1 $file" >>"$T/printed"
+}
+
+all_fit() {
+	judge "$T/printed"
 }
 
 @test "objects, users, limits, verdicts" {
-	fits ls ls --json
+	prints ls ls --json
 	left shm; left sem; left msg
 	left posix "$N-p"; left queue "$N-q"; left named-sem "$N-s"
 	use sem used
 	sem=$b
 	use mutex "$N-m" dead
 	make left "$N"
-	fits ls ls --json
-	fits ls ls --json --tree
-	fits ls ls --json --processes
-	fits limits limits --json
-	fits doctor doctor --json
-	fits reap reap --json --all
-	fits reap reap --json --yes --grade likely
-	fits who-object who --json "sysv:sem:$sem"
-	fits who-object who --json "posix:shm:$N-m"
-	fits who-process who --json "$b"
-	fits explain explain --json ENOSPC
-	fits explain explain --json "$b"
+	prints ls ls --json
+	prints ls ls --json --tree
+	prints ls ls --json --processes
+	prints limits limits --json
+	prints doctor doctor --json
+	prints reap reap --json --all
+	prints reap reap --json --yes --grade likely
+	prints who-object who --json "sysv:sem:$sem"
+	prints who-object who --json "posix:shm:$N-m"
+	prints who-process who --json "$b"
+	prints explain explain --json ENOSPC
+	prints explain explain --json "$b"
+	all_fit
 }
 
 @test "segments" {
@@ -57,10 +73,11 @@ fits() {
 	make hostile "$N-h"
 	for name in "$N" "$N-d" "$N-s" "$N-h"; do
 		for command in show map check repair; do
-			fits $command $command --json "$name"
+			prints $command $command --json "$name"
 		done
-		fits who-segment who --json "$name"
+		prints who-segment who --json "$name"
 	done
+	all_fit
 }
 
 @test "snapshots and their differences" {
@@ -69,9 +86,10 @@ fits() {
 	make left "$N-s"
 	"$DURE" snapshot "$T/new"
 	valid snapshot "$T/old" "$T/new"
-	fits difference diff --json "$T/old" "$T/new"
-	fits difference diff --json "$T/new" "$T/old"
-	fits difference watch --json --interval 1s --count 1
+	prints difference diff --json "$T/old" "$T/new"
+	prints difference diff --json "$T/new" "$T/old"
+	prints difference watch --json --interval 1s --count 1
+	all_fit
 }
 
 @test "the schemas can refuse: another version, a field that is missing or of another type" {
