@@ -168,6 +168,7 @@ struct census *census_take(const char *command, bool is_local)
 	census->taken_ns = host.summary.taken_ns;
 	census->ipc_namespace = host.summary.ipc_namespace;
 	census->is_complete = host.summary.is_complete;
+	census->is_local = is_local;
 	read_boot(census->boot, sizeof census->boot);
 	for (size_t i = 0; i < host.object_count; i++)
 		if (!is_local || !(host.objects[i]->flags & DURE_HOST_ELSEWHERE))
@@ -209,11 +210,11 @@ json_t *census_value(const struct census *census)
 							   ? json_null()
 							   : json_integer((json_int_t)l->value)));
 	}
-	return or_exit(json_pack("{s:i, s:s, s:I, s:s, s:I, s:b, s:o, s:o}", "version", CENSUS_VERSION,
+	return or_exit(json_pack("{s:i, s:s, s:I, s:s, s:I, s:b, s:b, s:o, s:o}", "version", CENSUS_VERSION,
 				 "type", "snapshot", "taken_ns", (json_int_t)census->taken_ns, "boot",
 				 census->boot, "ipc_namespace", (json_int_t)census->ipc_namespace,
-				 "complete", (int)census->is_complete, "limits", limits, "objects",
-				 objects));
+				 "complete", (int)census->is_complete, "local", (int)census->is_local,
+				 "limits", limits, "objects", objects));
 }
 
 /* -- reading it again -------------------------------------------------------------------- */
@@ -261,7 +262,7 @@ static const char *read_value(struct census *census, json_t *from)
 	const char *type, *boot;
 	json_int_t taken, namespace;
 	json_t *limits, *objects, *item;
-	int version, complete;
+	int version, complete, local;
 	size_t i;
 
 	if (json_unpack(from, "{s:i, s:s}", "version", &version, "type", &type) < 0 ||
@@ -269,14 +270,15 @@ static const char *read_value(struct census *census, json_t *from)
 		return "it is no snapshot (dure snapshot makes one)";
 	if (version != CENSUS_VERSION)
 		return "it is of a version this dure does not know";
-	if (json_unpack(from, "{s:I, s:s, s:I, s:b, s:o, s:o}", "taken_ns", &taken, "boot", &boot,
-			"ipc_namespace", &namespace, "complete", &complete, "limits", &limits,
-			"objects", &objects) < 0 ||
+	if (json_unpack(from, "{s:I, s:s, s:I, s:b, s:b, s:o, s:o}", "taken_ns", &taken, "boot", &boot,
+			"ipc_namespace", &namespace, "complete", &complete, "local", &local,
+			"limits", &limits, "objects", &objects) < 0 ||
 	    !json_is_array(limits) || !json_is_array(objects))
 		return "parts of it are missing";
 	census->taken_ns = (uint64_t)taken;
 	census->ipc_namespace = (uint64_t)namespace;
 	census->is_complete = complete;
+	census->is_local = local;
 	snprintf(census->boot, sizeof census->boot, "%s", boot);
 	json_array_foreach(objects, i, item)
 		if (!read_object(census, item))

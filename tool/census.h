@@ -30,6 +30,7 @@ struct census {
 	char boot[40];
 	uint64_t ipc_namespace;
 	bool is_complete;
+	bool is_local;			/* without what is in other namespaces */
 	struct census_object *objects;	/* by key */
 	size_t object_count, object_room;
 	struct census_limit *limits;
@@ -65,7 +66,7 @@ struct census_difference {
 	size_t pair_count, pair_room;
 	struct census_trend *trends;			/* of limits whose use changed, soonest first */
 	size_t trend_count;
-	bool is_other_boot, is_other_namespace;
+	bool is_other_boot, is_other_namespace, is_other_scope;
 	double seconds;
 };
 

@@ -33,7 +33,7 @@ static int compare(const char *old_path, const char *new_path, uint64_t within_s
 	struct census *before = census_read("diff", old_path);
 	struct census *after = !before	  ? NULL
 			       : new_path ? census_read("diff", new_path)
-					  : census_take("diff", false);
+					  : census_take("diff", before->is_local);
 	int status = EXIT_TROUBLE;
 
 	if (after) {

@@ -136,6 +136,7 @@ struct census_difference *census_compare(const struct census *const *samples, si
 	d->seconds = (double)(int64_t)(d->after->taken_ns - d->before->taken_ns) / 1e9;
 	d->is_other_boot = strcmp(d->before->boot, d->after->boot) != 0;
 	d->is_other_namespace = d->before->ipc_namespace != d->after->ipc_namespace;
+	d->is_other_scope = d->before->is_local != d->after->is_local;
 	match_objects(d);
 	if (d->pair_count)
 		qsort(d->pairs, d->pair_count, sizeof *d->pairs, compare_pairs);
@@ -208,10 +209,10 @@ static json_t *trends_value(const struct census_difference *d)
 
 json_t *difference_value(const struct census_difference *d)
 {
-	return or_exit(json_pack("{s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:s, s:o, s:o}", "version", 1, "type",
+	return or_exit(json_pack("{s:i, s:s, s:I, s:I, s:b, s:b, s:b, s:b, s:s, s:o, s:o}", "version", 1, "type",
 				 "difference", "from_ns", (json_int_t)d->before->taken_ns, "to_ns",
 				 (json_int_t)d->after->taken_ns, "same_boot", (int)!d->is_other_boot,
-				 "same_namespace", (int)!d->is_other_namespace, "complete",
+				 "same_namespace", (int)!d->is_other_namespace, "same_scope", (int)!d->is_other_scope, "complete",
 				 (int)(d->before->is_complete && d->after->is_complete), "forecast",
 				 "linear", "limits", trends_value(d), "objects", pairs_value(d)));
 }
@@ -372,6 +373,8 @@ void difference_print(const struct census_difference *d, uint64_t max_objects)
 		puts("The host was started anew in between: what is gone went with it.");
 	if (d->is_other_namespace)
 		puts("They were taken in two IPC namespaces: System V objects and queues are others.");
+	if (d->is_other_scope)
+		puts("One of them is of one namespace (--local), the other one of all.");
 	print_trends(d);
 	print_pairs(d, max_objects);
 }

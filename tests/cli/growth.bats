@@ -10,7 +10,7 @@ load setup
 	head -c 50000 /dev/zero >"/dev/shm/$N-goes"
 	head -c 50000 /dev/zero >"/dev/shm/$N-stays"
 	left queue "$N"
-	"$DURE" snapshot "$T/old"
+	"$DURE" snapshot --local "$T/old"
 	jq -e '.version == 1 and .type == "snapshot"' "$T/old"
 	head -c 500000 /dev/zero >>"/dev/shm/$N-grows"
 	truncate -s 4096 "/dev/shm/$N-shrinks"
@@ -27,21 +27,25 @@ load setup
 		.change' "$T/diff" | sort | tr '\n' ' ')" = "gone grown new shrunk " ]
 	jq -e --arg n "posix:shm:$N-grows" '.objects[] | select(.object == $n) |
 		.change == "grown" and .bytes_more > 490000 and .bytes_more < 510000' "$T/diff"
+	jq -e .same_scope "$T/diff"
 	# the same, of two files
-	"$DURE" snapshot "$T/new"
+	"$DURE" snapshot --local "$T/new"
 	ours='[.objects[] | select(.kind | startswith("posix") or startswith("sysv"))]'
 	[ "$("$DURE" diff --json "$T/old" "$T/new" | jq -S "$ours")" = "$(jq -S "$ours" "$T/diff")" ]
 	# turned around
 	run "$DURE" diff "$T/new" "$T/old"
 	output=$(tr -s ' ' <<<"$output")
 	holds "the newer one" "shrunk posix:shm:$N-grows" "new posix:shm:$N-goes"
+	"$DURE" snapshot "$T/all"
+	run "$DURE" diff "$T/new" "$T/all"
+	holds "the other one of all"
 	run -0 "$DURE" diff "$T/new" "$T/new"
 	has "0 new, 0 gone, 0 grown, 0 shrunk; 0B"
 }
 
 @test "a file that took another one's name is another one" {
 	head -c 50000 /dev/zero >"/dev/shm/$N-a"
-	"$DURE" snapshot >"$T/old"
+	"$DURE" snapshot --local >"$T/old"
 	head -c 50000 /dev/zero >"/dev/shm/$N-b"
 	mv "/dev/shm/$N-b" "/dev/shm/$N-a"
 	"$DURE" diff --json "$T/old" | jq -e --arg n "$N" '[.objects[] |
@@ -57,9 +61,9 @@ load setup
 
 @test "when it will be full: a straight line" {
 	"$USER_OF" sems 10
-	"$DURE" snapshot "$T/old"
+	"$DURE" snapshot --local "$T/old"
 	"$USER_OF" sems 30
-	"$DURE" snapshot "$T/new"
+	"$DURE" snapshot --local "$T/new"
 	# exactly an hour apart: 30 sets more
 	jq --slurpfile old "$T/old" '.taken_ns = $old[0].taken_ns + 3600000000000' "$T/new" >"$T/hour"
 	run "$DURE" diff --json "$T/old" "$T/hour"
@@ -81,7 +85,7 @@ load setup
 
 @test "what is full is an alarm" {
 	printf '250 32000 32 12' >/proc/sys/kernel/sem || skip "kernel.sem cannot be set here"
-	"$DURE" snapshot "$T/old"
+	"$DURE" snapshot --local "$T/old"
 	run -0 "$DURE" diff "$T/old"
 	"$USER_OF" sems 12
 	run -1 "$DURE" diff "$T/old"
@@ -110,13 +114,13 @@ load setup
 
 @test "a snapshot is replaced whole, or not at all" {
 	echo old >"$T/file"
-	(umask 027; "$DURE" snapshot "$T/file")
+	(umask 027; "$DURE" snapshot --local "$T/file")
 	jq -e .version "$T/file"
 	[ "$(stat -c %a "$T/file")" = 640 ]
-	run -2 "$DURE" snapshot "$T/nosuch/file"
+	run -2 "$DURE" snapshot --local "$T/nosuch/file"
 	holds "nosuch/file"
 	# devices and pipes are written to, and stay
-	mknod "$T/full" c 1 7 && run -2 "$DURE" snapshot "$T/full"
+	mknod "$T/full" c 1 7 && run -2 "$DURE" snapshot --local "$T/full"
 	holds "No space left"
 	[ -c "$T/full" ]
 	rm "$T/full"
@@ -124,7 +128,7 @@ load setup
 }
 
 @test "what is no snapshot is refused, with a reason" {
-	"$DURE" snapshot "$T/good"
+	"$DURE" snapshot --local "$T/good"
 	for damage in '.version = 2' '.type = "x"' 'del(.objects)' '.objects = {}' '.objects += [{}]' \
 		'.limits += [1]' '.objects += [{"key": "a", "object": 1}]' '.taken_ns = "x"' '[.]' \
 		'.limits += [{"name": "x", "unit": "count", "used": -1, "value": 1}]'; do
