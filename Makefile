@@ -6,7 +6,7 @@ PREFIX  ?= /usr/local
 SECONDS ?= 60
 SEED    ?= 1
 
-.PHONY: all demo check bench torture install asan tsan fuzz clean
+.PHONY: all demo check bench torture reap-torture install asan tsan fuzz clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -28,6 +28,14 @@ check:
 torture: all
 	@ninja -C $(BUILD) tests/torture/torture
 	@$(BUILD)/tests/torture/torture --seconds $(SECONDS) --seed $(SEED)
+
+# dure reap --yes in a loop beside live users of every kind of object, for SECONDS seconds; full
+# hosts, at full size; a /proc of any bytes.
+reap-torture: all
+	@tools/install-deps check
+	@ninja -C $(BUILD)
+	@REAP_SECONDS=$(SECONDS) SCALE=1 PROC_ROUNDS=$(SECONDS) PROC_SEED=$(SEED) meson test -C $(BUILD) \
+		--no-rebuild --verbose --timeout-multiplier 10 cli-reap cli-scale cli-proc
 
 bench: all
 	@tools/install-deps bench

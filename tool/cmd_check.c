@@ -22,8 +22,8 @@ const struct command cmd_check = {
 		 "  -n, --max N    print at most N findings (100; 0: all)\n"
 		 "  -q, --quiet    only the exit status\n"
 		 "  -h, --help     this text\n\n"
-		 "NAME is a plain name, a path (with a '/'), or sysv:ID. A segment in use may be\n"
-		 "changed meanwhile; then look twice before you believe a finding.\n"
+		 "NAME is a plain name, a path (with a '/'), sysv:ID or core:PATH. A segment in\n"
+		 "use may be changed meanwhile; then look twice before you believe a finding.\n"
 		 "Exit status: 0 clean, 1 mended or mendable, 2 damaged (or it cannot be opened).\n",
 };
 

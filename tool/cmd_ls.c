@@ -88,6 +88,7 @@ const struct command cmd_ls = {
 		 "  -p, --processes      the other way round: objects below processes\n"
 		 "  -v, --verbose        pids, commands and containers, too\n"
 		 "  -l, --local          not what other containers have: this namespace alone\n"
+		 "  -N, --namespace NS   what is in the IPC namespace of a pid, or with a number\n"
 		 "  -b, --bytes          sizes in bytes\n"
 		 "  -J, --json           JSON: all columns, sizes in bytes, ages in seconds\n"
 		 "  -n, --noheadings     no headings\n"
@@ -96,7 +97,7 @@ const struct command cmd_ls = {
 };
 
 struct choice {
-	const char *directory, *filter, *sort;
+	const char *directory, *filter, *sort, *namespace;
 	struct table_options table;
 	uint32_t kinds;
 	bool has_kinds, has_segments, is_tree, by_process, is_verbose, is_local;
@@ -569,6 +570,9 @@ static bool read_option(int c, struct choice *choice)
 	case 'l':
 		choice->is_local = true;
 		return true;
+	case 'N':
+		choice->namespace = optarg;
+		return true;
 	case 'b':
 		choice->table.in_bytes = true;
 		return true;
@@ -591,6 +595,7 @@ static int run(int argc, char **argv)
 		{ "sort", required_argument, NULL, 's' },   { "output", required_argument, NULL, 'o' },
 		{ "columns", no_argument, NULL, 'C' },	    { "tree", no_argument, NULL, 't' },
 		{ "processes", no_argument, NULL, 'p' },    { "verbose", no_argument, NULL, 'v' },
+		{ "namespace", required_argument, NULL, 'N' },
 		{ "local", no_argument, NULL, 'l' },	    { "bytes", no_argument, NULL, 'b' },
 		{ "json", no_argument, NULL, 'J' },	    { "noheadings", no_argument, NULL, 'n' },
 		{ "help", no_argument, NULL, 'h' },	    { 0 },
@@ -598,7 +603,7 @@ static int run(int argc, char **argv)
 	struct choice choice = { 0 };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "k:f:s:o:CtpvlbJnh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "k:f:s:o:CtpvlN:bJnh", options, NULL)) != -1)
 		if (c == 'h')
 			return print_usage(&cmd_ls, stdout);
 		else if (c == 'C')
@@ -608,5 +613,13 @@ static int run(int argc, char **argv)
 	if (argc - optind > 1)
 		return print_usage(&cmd_ls, stderr);
 	choice.directory = optind < argc ? argv[optind] : NULL;
+	if (choice.namespace) {
+		if (choice.directory)
+			return print_usage(&cmd_ls, stderr);
+		if (!namespace_enter("ls", choice.namespace, &choice.kinds))
+			return EXIT_TROUBLE;
+		choice.has_kinds = choice.is_local = true;
+		choice.has_segments = false;
+	}
 	return list(&choice);
 }

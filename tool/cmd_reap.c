@@ -54,6 +54,7 @@ const struct command cmd_reap = {
 		 "  -p, --profile NAME    what apache, postgres, openmpi, nccl, vllm, fastdds or\n"
 		 "                        python leaves, if it does not run\n"
 		 "  -g, --grade GRADE     at least this: unused, likely, certain\n"
+		 "  -n, --namespace NS    in the IPC namespace of a pid, or with a number\n"
 		 "  -A, --all             show all verdicts, also of what is used\n"
 		 "  -y, --yes             remove what is certain, or at least of --grade\n"
 		 "  -j, --journal DIR     keep the contents there, for dure undo\n"
@@ -69,7 +70,7 @@ struct choice {
 	uint32_t kinds, user, grade;
 	bool has_user, has_key, has_grade, shows_all, removes, is_quiet, keeps_nothing;
 	uint64_t key, old_s;
-	const char *name, *filter, *journal;
+	const char *name, *filter, *journal, *namespace;
 	const struct profile *profile;
 	struct table_options table;
 };
@@ -428,6 +429,9 @@ static bool read_option(int option, struct choice *c)
 		return c->profile != NULL;
 	case 'g':
 		return read_grade(optarg, c);
+	case 'n':
+		c->namespace = optarg;
+		return true;
 	case 'A':
 		c->shows_all = true;
 		return true;
@@ -462,6 +466,7 @@ static int run(int argc, char **argv)
 		{ "key", required_argument, NULL, 'K' },     { "name", required_argument, NULL, 'N' },
 		{ "filter", required_argument, NULL, 'f' },  { "age", required_argument, NULL, 'a' },
 		{ "profile", required_argument, NULL, 'p' }, { "grade", required_argument, NULL, 'g' },
+		{ "namespace", required_argument, NULL, 'n' },
 		{ "all", no_argument, NULL, 'A' },	     { "yes", no_argument, NULL, 'y' },
 		{ "journal", required_argument, NULL, 'j' }, { "no-undo", no_argument, NULL, 'x' },
 		{ "bytes", no_argument, NULL, 'b' },	     { "quiet", no_argument, NULL, 'q' },
@@ -470,12 +475,14 @@ static int run(int argc, char **argv)
 	struct choice choice = { .old_s = OLD_S };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "k:u:K:N:f:a:p:g:Ayj:xbqJh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "k:u:K:N:f:a:p:g:n:Ayj:xbqJh", options, NULL)) != -1)
 		if (c == 'h')
 			return print_usage(&cmd_reap, stdout);
 		else if (!read_option(c, &choice))
 			return EXIT_TROUBLE;
 	if (optind != argc)
 		return print_usage(&cmd_reap, stderr);
+	if (choice.namespace && !namespace_enter("reap", choice.namespace, &choice.kinds))
+		return EXIT_TROUBLE;
 	return reap(&choice);
 }

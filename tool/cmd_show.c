@@ -27,7 +27,7 @@ const struct command cmd_show = {
 		 "  -c, --classes    also the heap's block sizes\n"
 		 "  -n, --max N      at most N objects (100; 0: all)\n"
 		 "  -h, --help       this text\n\n"
-		 "NAME is a plain name, a path (with a '/'), or sysv:ID.\n"
+		 "NAME is a plain name, a path (with a '/'), sysv:ID or core:PATH.\n"
 		 "Exit status: 0 shown, 2 trouble, or the heap is damaged.\n",
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host.h"
 #include "restore.h"
 #include "tool.h"
 
@@ -23,6 +24,7 @@ const struct command cmd_undo = {
 		 "  -l, --list              list the runs\n"
 		 "  -j, --journal DIR       where they are kept (root: /var/lib/dure; otherwise\n"
 		 "                          ~/.local/state/dure)\n"
+		 "  -n, --namespace NS      back into the IPC namespace of a pid\n"
 		 "  -q, --quiet             only what went wrong\n"
 		 "  -h, --help              this text\n\n"
 		 "Names and keys that were taken since are left to whoever took them.\n"
@@ -102,20 +104,25 @@ static int run(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "list", no_argument, NULL, 'l' },  { "journal", required_argument, NULL, 'j' },
+		{ "namespace", required_argument, NULL, 'n' },
 		{ "quiet", no_argument, NULL, 'q' }, { "help", no_argument, NULL, 'h' }, { 0 },
 	};
-	const char *base = NULL;
+	const char *base = NULL, *namespace = NULL;
+	uint32_t kinds = 0;
 	bool is_list = false, is_quiet = false;
 	unsigned runs = 0;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "lj:qh", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "lj:n:qh", options, NULL)) != -1)
 		switch (c) {
 		case 'l':
 			is_list = true;
 			break;
 		case 'j':
 			base = optarg;
+			break;
+		case 'n':
+			namespace = optarg;
 			break;
 		case 'q':
 			is_quiet = true;
@@ -131,6 +138,8 @@ static int run(int argc, char **argv)
 		journal_list("undo", base, list_run, &runs);
 		return EXIT_FINE;
 	}
+	if (namespace && !namespace_enter("undo", namespace, &kinds))
+		return EXIT_TROUBLE;
 	return undo(base, optind < argc ? argv[optind] : NULL, argv + optind + (optind < argc),
 		    optind < argc ? argc - optind - 1 : 0, is_quiet);
 }

@@ -4,10 +4,14 @@
  */
 #include "host.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tool.h"
 
@@ -281,6 +285,58 @@ const struct dure_host_object *object_find(const struct host *host, const char *
 	else
 		complain(command, "%s: there is no such object (dure ls lists them)", name);
 	return NULL;
+}
+
+/* -- namespaces -------------------------------------------------------------------------- */
+
+/* Any process in it will do. 0: there is none to be seen. */
+static uint32_t process_in_namespace(const char *command, uint64_t namespace)
+{
+	uint32_t found = 0;
+	struct host host;
+
+	if (!host_begin(&host, command, 0, 1u << DURE_HOST_SYSV_SHM))
+		return 0;
+	for (size_t i = 0; i < host.process_count && !found; i++)
+		if (host.processes[i]->ipc_namespace == namespace)
+			found = host.processes[i]->pid;
+	host_end(&host);
+	return found;
+}
+
+bool namespace_enter(const char *command, const char *text, uint32_t *kinds_wanted)
+{
+	static const uint32_t inside = 1u << DURE_HOST_SYSV_SHM | 1u << DURE_HOST_SYSV_SEM |
+				       1u << DURE_HOST_SYSV_MSG | 1u << DURE_HOST_POSIX_MQ;
+	char path[40], *end;
+	unsigned long long number = strtoull(text, &end, 10);
+	int fd, r;
+
+	if (end == text || *end || number == 0) {
+		complain(command, "--namespace %s: a pid is wanted, or a namespace's number as dure ls "
+			 "--output ns shows it", text);
+		return false;
+	}
+	if (number > INT32_MAX)		/* the kernel's numbers of namespaces begin at 0xf0000000 */
+		number = process_in_namespace(command, number);
+	snprintf(path, sizeof path, "/proc/%llu/ns/ipc", number);
+	fd = number ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	r = fd < 0 ? -1 : setns(fd, CLONE_NEWIPC);
+	if (r < 0)
+		complain(command, "--namespace %s: %s", text,
+			 !number	    ? "no process that is seen is in it"
+			 : errno == ENOENT  ? "there is no such process"
+			 : errno == EPERM || errno == EACCES ? "it may not be entered (it needs root)"
+							     : strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (r < 0)
+		return false;
+	*kinds_wanted = *kinds_wanted ? *kinds_wanted & inside : inside;
+	if (*kinds_wanted)
+		return true;
+	complain(command, "--namespace is for System V objects and message queues");
+	return false;
 }
 
 /* -- people ------------------------------------------------------------------------------ */

@@ -43,6 +43,11 @@ const char *kind_name(uint32_t kind);
 /* "shm", "sysv", "posix-sem,mq" to bits; false: complained. "segment" sets *ret_segments */
 bool kinds_read(const char *command, const char *names, uint32_t *ret_kinds, bool *ret_segments);
 
+/* Enters the IPC namespace of a process, or with that number, for good: what is looked at and
+   removed from then on is there. Only its System V objects and message queues: *kinds_wanted
+   (0: all) is narrowed to those. False: complained */
+bool namespace_enter(const char *command, const char *text, uint32_t *kinds_wanted);
+
 /* what to call it in commands; into a caller's buffer, which is returned */
 enum { OBJECT_NAME_BYTES = 4200 };
 char *object_name(const struct dure_host_object *object, char *text, size_t text_bytes);

@@ -6,24 +6,27 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lookalike.h"
 #include "tool.h"
 
 static const struct command *const commands[] = {
 	&cmd_ls,     &cmd_who,	&cmd_doctor, &cmd_explain, &cmd_limits, &cmd_reap,
-	&cmd_undo,   &cmd_rm,	&cmd_show,   &cmd_check,   &cmd_dump,   &cmd_load,
-	&cmd_demo,
+	&cmd_undo,   &cmd_rm,	&cmd_show,   &cmd_map,	   &cmd_check, &cmd_repair,
+	&cmd_dump,   &cmd_load, &cmd_top,    &cmd_snapshot, &cmd_diff, &cmd_watch,
+	&cmd_metrics, &cmd_demo,
 };
+
+static const struct lookalike *const lookalikes[] = { &ipcs, &ipcrm };
 
 static int help(FILE *stream)
 {
 	fputs("Usage: dure COMMAND [OPTION...] [ARGUMENT...]\n"
-	      "Look at, check and clean up shared memory that survives kill -9.\n\nCommands:\n",
+	      "See, explain and clean up all shared memory and IPC of a host.\n",
 	      stream);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		fprintf(stream, "  %-8s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("\n  dure COMMAND --help    how to use a command\n"
-	      "  dure --version         the version\n\n"
-	      "Exit status: 0 fine, 1 found or refused something, 2 trouble. See dure(1).\n",
+		fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+	fputs("  ipcs, ipcrm  as those of util-linux; also when dure is called so\n", stream);
+	fputs("\nEach has --help; see dure(1). Status: 0 fine, 1 found or refused, 2 trouble.\n",
 	      stream);
 	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;
 }
@@ -46,8 +49,30 @@ static int run(const struct command *command, int argc, char **argv)
 	return command->run(argc, argv);
 }
 
+static const struct lookalike *find_lookalike(const char *name)
+{
+	for (size_t i = 0; i < sizeof lookalikes / sizeof *lookalikes; i++)
+		if (strcmp(name, lookalikes[i]->name) == 0)
+			return lookalikes[i];
+	return NULL;
+}
+
+static int run_lookalike(const struct lookalike *lookalike, int argc, char **argv)
+{
+	char name[16];
+
+	snprintf(name, sizeof name, "%s", lookalike->name);	/* for getopt's complaints */
+	argv[0] = name;
+	return lookalike->run(argc, argv);
+}
+
 static int choose(int argc, char **argv)
 {
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
+	const struct lookalike *lookalike = argc ? find_lookalike(slash ? slash + 1 : argv[0]) : NULL;
+
+	if (lookalike)
+		return run_lookalike(lookalike, argc, argv);
 	if (argc < 2)
 		return help(stderr);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
@@ -59,6 +84,8 @@ static int choose(int argc, char **argv)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strcmp(argv[1], commands[i]->name) == 0)
 			return run(commands[i], argc - 1, argv + 1);
+	if ((lookalike = find_lookalike(argv[1])))
+		return run_lookalike(lookalike, argc - 1, argv + 1);
 	fprintf(stderr, "dure: there is no command \"%s\"\n", argv[1]);
 	return help(stderr);
 }

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core.h"
 #include "tool.h"
 
 int complain(const char *command, const char *format, ...)
@@ -71,6 +72,7 @@ const char *color_on(FILE *stream, enum color color)
 	static const char *const codes[] = {
 		[COLOR_NONE] = "",	    [COLOR_GOOD] = "\033[32m", [COLOR_WARN] = "\033[33m",
 		[COLOR_BAD] = "\033[31m", [COLOR_DIM] = "\033[2m",   [COLOR_BOLD] = "\033[1m",
+		[COLOR_SKY] = "\033[34m", [COLOR_SEA] = "\033[36m", [COLOR_PLUM] = "\033[35m",
 	};
 
 	return wants_color(stream) ? codes[color] : "";
@@ -220,7 +222,11 @@ const char *segment_by_name(const char *name, struct dure_segment_options *optio
 int open_segment(const char *command, const char *name, uint32_t flags, dure_segment **ret)
 {
 	struct dure_segment_options options;
-	int r = dure_segment_open(segment_by_name(name, &options), flags, &options, ret);
+	int r;
+
+	if (is_core_name(name))
+		return open_core_segment(command, name, flags, ret);
+	r = dure_segment_open(segment_by_name(name, &options), flags, &options, ret);
 
 	if (r < 0)
 		complain_segment(command, name);

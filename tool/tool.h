@@ -27,8 +27,9 @@ struct command {
 	const char *usage;	/* dure NAME --help: at most one screen */
 };
 
-extern const struct command cmd_check, cmd_demo, cmd_doctor, cmd_dump, cmd_explain, cmd_limits,
-	cmd_load, cmd_ls, cmd_reap, cmd_rm, cmd_show, cmd_undo, cmd_who;
+extern const struct command cmd_check, cmd_demo, cmd_diff, cmd_doctor, cmd_dump, cmd_explain, cmd_limits,
+	cmd_load, cmd_ls, cmd_map, cmd_metrics, cmd_reap, cmd_repair, cmd_rm, cmd_show, cmd_snapshot,
+	cmd_top, cmd_undo, cmd_watch, cmd_who;
 
 /* "dure: COMMAND: " and the sentence, on stderr; returns EXIT_TROUBLE */
 int complain(const char *command, const char *format, ...) DURE_FORMAT(2, 3);
@@ -43,7 +44,10 @@ int print_usage(const struct command *command, FILE *stream);
 int read_json_option(const struct command *command, int argc, char **argv, bool *ret_is_json);
 
 /* colours, on terminals that want them; "" otherwise */
-enum color { COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM, COLOR_BOLD };
+enum color {
+	COLOR_NONE, COLOR_GOOD, COLOR_WARN, COLOR_BAD, COLOR_DIM, COLOR_BOLD, COLOR_SKY, COLOR_SEA,
+	COLOR_PLUM
+};
 const char *color_on(FILE *stream, enum color color);
 const char *color_off(FILE *stream);
 
@@ -66,7 +70,8 @@ const char *backing_name(uint32_t backing);
 const char *lifetime_name(uint32_t lifetime);
 
 /*
- * Opens a segment as the user named it: a plain name, a path (contains '/'), or sysv:ID.
+ * Opens a segment as the user named it: a plain name, a path (contains '/'), sysv:ID, or
+ * core:PATH.
  * flags as for dure_segment_open. Complains when it fails.
  */
 int open_segment(const char *command, const char *name, uint32_t flags, dure_segment **ret);

@@ -92,6 +92,45 @@ DURE_API int dure_participant_list(dure_segment *segment,
 						void *context),
 				   void *context);
 
+enum dure_page_kind {
+	DURE_PAGE_HOLE = 1,		/* no storage yet */
+	DURE_PAGE_FREE = 2,		/* has storage, holds nothing */
+	DURE_PAGE_BLOCKS = 3,		/* cut into blocks of one size */
+	DURE_PAGE_RUN = 4,		/* one large block */
+	DURE_PAGE_BUSY = 5,		/* somebody, or somebody dead, is changing what it is */
+	DURE_PAGE_DAMAGED = 6,		/* its word makes no sense: dure_segment_check says why */
+};
+
+enum dure_page_block {
+	DURE_PAGE_BLOCK_FREE = 0,
+	DURE_PAGE_BLOCK_RESERVED = 1,	/* known to one process only */
+	DURE_PAGE_BLOCK_LIVE = 2,
+};
+
+/* Pages that belong together: a stretch of holes or free pages, a page or run of blocks. */
+struct dure_page_info {
+	size_t sz;
+	uint64_t offset;		/* in the segment */
+	uint64_t bytes;
+	uint32_t kind;			/* enum dure_page_kind */
+	uint32_t lane;			/* of the thread that owns it, or 0 */
+	uint64_t block_bytes;		/* 0: there are no blocks in it */
+	uint64_t live, reserved, free;	/* blocks */
+	const unsigned char *blocks;	/* enum dure_page_block of each; borrowed for the visit */
+};
+
+/*
+ * dure_page_list - the pages of the heap, by address
+ *
+ * Each begins where the one before it ended; together they are all of the heap, also when it
+ * is damaged. Others may be changing it meanwhile: then each is what it was when it was visited.
+ *
+ * Returns  0, or what visit returned; -EINVAL -ESTALE
+ */
+DURE_API int dure_page_list(dure_segment *segment,
+			    int (*visit)(const struct dure_page_info *info, void *context),
+			    void *context);
+
 DURE_END
 
 #endif

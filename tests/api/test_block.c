@@ -367,6 +367,82 @@ static void rel_pointers_point(void **state)
 	T_OK(dure_block_cancel(seg, nodes));
 }
 
+struct pages {
+	uint64_t first, end, live_blocks, live_bytes, reserved_blocks, free_bytes, holes_and_free;
+	uint64_t wanted;		/* address of a block, as an offset */
+	unsigned wanted_state, wanted_kind;
+	int stop_after;
+};
+
+static int sum_page(const struct dure_page_info *info, void *context)
+{
+	struct pages *p = context;
+
+	assert_true(info->bytes > 0);
+	if (p->end)
+		assert_int_equal(info->offset, p->end);
+	else
+		p->first = info->offset;
+	p->end = info->offset + info->bytes;
+	p->live_blocks += info->live;
+	p->live_bytes += info->live * info->block_bytes;
+	p->reserved_blocks += info->reserved;
+	p->free_bytes += info->free * info->block_bytes;
+	if (info->kind == DURE_PAGE_FREE || info->kind == DURE_PAGE_HOLE)
+		p->holes_and_free += info->bytes;
+	if (p->wanted >= info->offset && p->wanted < p->end) {
+		p->wanted_kind = info->kind;
+		p->wanted_state = info->blocks[(p->wanted - info->offset) / info->block_bytes];
+	}
+	return p->stop_after && --p->stop_after == 0 ? 7 : 0;
+}
+
+static struct pages sum_pages(const void *wanted)
+{
+	struct pages p = { .wanted = wanted ? dure_ref_of(seg, wanted).offset : 0 };
+
+	T_OK(dure_page_list(seg, sum_page, &p));
+	return p;
+}
+
+static void pages_are_listed_by_address_and_are_all_of_the_heap(void **state)
+{
+	struct dure_heap_info info = { .sz = sizeof info };
+	struct pages p = { .stop_after = 2 };
+	void *small[100], *large;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		T_OK(dure_block_reserve(seg, 48, 0, &small[i]));
+		if (i % 2)
+			T_OK(dure_block_keep(seg, small[i]));
+	}
+	T_OK(dure_block_reserve(seg, 1 << 20, 0, &large));
+	T_OK(dure_block_keep(seg, large));
+	T_IS(dure_page_list(seg, sum_page, &p), 7);	/* what visit returned, and no more visits */
+	assert_int_equal(p.stop_after, 0);
+	p = sum_pages(small[1]);
+	assert_int_equal(p.wanted_state, DURE_PAGE_BLOCK_LIVE);
+	assert_int_equal(p.wanted_kind, DURE_PAGE_BLOCKS);
+	p = sum_pages(small[2]);
+	assert_int_equal(p.wanted_state, DURE_PAGE_BLOCK_RESERVED);
+	p = sum_pages(large);
+	assert_int_equal(p.wanted_kind, DURE_PAGE_RUN);
+	T_OK(dure_heap_info(seg, &info));
+	assert_int_equal(p.end - p.first, info.capacity_bytes);
+	assert_int_equal(p.live_blocks, info.live_blocks);
+	assert_int_equal(p.live_bytes, info.live_bytes);
+	assert_int_equal(p.reserved_blocks, info.reserved_blocks);
+	/* a loose page that is empty counts as free there, and has its blocks here */
+	assert_true(p.holes_and_free <= info.capacity_bytes - info.used_bytes);
+	T_OK(dure_block_free(seg, large));
+	p = sum_pages(NULL);
+	assert_int_equal(p.live_bytes, info.live_bytes - (1 << 20));
+	for (int i = 0; i < 100; i++)
+		T_OK(i % 2 ? dure_block_free(seg, small[i]) : dure_block_cancel(seg, small[i]));
+	T_IS(dure_page_list(NULL, sum_page, &p), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +460,7 @@ int main(void)
 		TEST(idle_hoards_do_not_starve_others),
 		TEST(a_pipeline_needs_no_more_than_its_window),
 		TEST(rel_pointers_point),
+		TEST(pages_are_listed_by_address_and_are_all_of_the_heap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# completion.bats - what bash offers after dure
+# completion.bats - what bash, zsh and fish offer after dure
 
 load setup
 
@@ -17,16 +17,16 @@ complete_line() {
 
 @test "commands" {
 	run -0 complete_line ""
-	has ls who doctor explain limits reap undo rm show check dump load demo --help --version
+	has $(commands) ipcs ipcrm --help --version
 	run -0 complete_line sh
 	[ "$output" = show ]
 	# exactly those of dure --help
 	[ "$(complete_line "" | grep -v '^-' | sort)" = \
-		"$("$DURE" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^dure$' | sort)" ]
+		"$({ commands; printf '%s\n' ipcs ipcrm; } | sort)" ]
 }
 
 @test "options are those of --help" {
-	for command in ls who doctor explain limits reap undo rm show check dump load demo; do
+	for command in $(commands); do
 		# reap has two options in some lines
 		[ "$(complete_line "$command" -- | sort)" = \
 			"$("$DURE" "$command" --help | grep -oE '(^ +| {2,})-[a-zA-Z], --[a-z-]+' |
@@ -58,7 +58,7 @@ complete_line() {
 @test "segments" {
 	make left "$N-a"
 	make left "$N-b"
-	for command in show check rm; do
+	for command in show map check repair rm; do
 		run -0 complete_line "$command" "$N-"
 		[ "$(printf '%s\n' "$output" | sort)" = "$(printf '%s\n' "$N-a" "$N-b")" ]
 		run -0 complete_line "$command" --json "$N-b"
@@ -80,4 +80,41 @@ complete_line() {
 @test "numbers: nothing" {
 	run -0 complete_line demo --seconds ""
 	[ -z "$output" ]
+}
+
+# fish_line LINE: what fish offers for its last word
+fish_line() {
+	HOME=$T fish -c 'set -gx PATH (dirname $argv[2]) $PATH; source $argv[1]; complete -C $argv[3]' \
+		"$COMPLETION_DIR/dure.fish" "$DURE" "$1" | cut -f1
+}
+
+@test "fish: commands, and the options of --help" {
+	need fish
+	[ "$(fish_line "dure " | sort)" = "$({ commands; printf '%s\n' ipcs ipcrm; } | sort)" ]
+	for command in $(commands); do
+		[ "$(fish_line "dure $command --" | sort)" = \
+			"$("$DURE" "$command" --help | grep -oE '(^ +| {2,})-[a-zA-Z], --[a-z-]+' |
+				grep -oE -- '--[a-z-]+' | sort)" ]
+	done
+}
+
+@test "fish: segments, kinds, columns" {
+	need fish
+	make left "$N-a"
+	[ "$(fish_line "dure show $N-")" = "$N-a" ]
+	[ "$(fish_line "dure reap --grade l")" = likely ]
+	[ "$(fish_line "dure ls --output NA")" = NAME ]
+}
+
+@test "zsh: it parses, and has the options of --help" {
+	need zsh
+	zsh -n "$COMPLETION_DIR/_dure"
+	for command in $(commands); do
+		# between the command's line and the next one
+		part=$(sed -n "/^\t\(.* | \)*$command\( | .*\)*) /,/;;/p" "$COMPLETION_DIR/_dure")
+		for option in $("$DURE" "$command" --help | grep -oE '(^ +| {2,})-[a-zA-Z], --[a-z-]+' |
+			grep -oE -- '--[a-z-]+'); do
+			[[ $part == *"$option"* ]] || { echo "$command: no $option in: $part"; return 1; }
+		done
+	done
 }

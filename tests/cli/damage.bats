@@ -23,7 +23,7 @@ sentence() {
 	mkdir "$T/directory"
 	mkfifo "$T/fifo"
 	for file in empty text random zeros directory fifo; do
-		for command in show check "check --mend" "check --json" rm "rm --force"; do
+		for command in show map check "check --mend" "check --json" repair "repair --yes" rm "rm --force"; do
 			run --separate-stderr -2 timeout 10 "$DURE" $command "$T/$file"
 			[ -z "$output" ]
 			sentence

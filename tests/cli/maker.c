@@ -5,6 +5,7 @@
  *	maker posix|process NAME	\
  *	maker file PATH			 > makes it, with some objects in it
  *	maker sysv KEY			/
+ *	maker dump KEY			sysv, and its maker's core dump has it
  *	maker left NAME			the same as posix, but nobody stays
  *	maker holder NAME		posix, and its maker holds a lock in a transaction, for which
  *					a thread of its own waits
@@ -15,6 +16,7 @@
  *					subscriber that has taken one and has it on loan
  *	maker containers NAME		posix, and each kind of container twice: KIND with odd things in
  *					it, KIND-2 empty
+ *	maker hostile NAME		posix, with objects whose names are markup and escapes
  *	maker dead NAME			posix, and a participant was killed with a lock and reserved
  *					blocks
  *
@@ -63,7 +65,9 @@ static void open_segment(const char *kind, const char *name)
 		o.lifetime = DURE_LIFETIME_PROCESS;
 	if (strcmp(kind, "file") == 0)
 		o.backing = DURE_BACKING_FILE;
-	if (strcmp(kind, "sysv") == 0) {
+	if (strcmp(kind, "dump") == 0)
+		o.flags = DURE_SEGMENT_DUMP;
+	if (strcmp(kind, "sysv") == 0 || strcmp(kind, "dump") == 0) {
 		o.backing = DURE_BACKING_SYSV;
 		o.key = (int32_t)strtol(name, NULL, 0);
 		name = NULL;
@@ -266,6 +270,20 @@ static void make_containers(void)
 	}
 }
 
+/* what would be markup, a command to a terminal, or text turned around */
+static void name_hostilely(void)
+{
+	static const char *const names[] = {
+		"<script>alert(1)</script>", "]]>&amp;\"'<b x='", "\033]0;title\a\033[2J", "back\xe2\x80\xaewards",
+		"no \xff utf-8",
+	};
+	void *object;
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		must(dure_object_construct(seg, names[i], DURE_TYPE(struct point), 300, NULL, NULL,
+					   &object));
+}
+
 static pid_t let_one_die(void)
 {
 	void *blocks[10];
@@ -300,7 +318,7 @@ int main(int argc, char **argv)
 
 	if (argc != 3) {
 		fputs("usage: maker posix|process|file|sysv|left|holder|sharer|circle|publisher|"
-		      "containers|dead NAME\n", stderr);
+		      "containers|hostile|dump|dead NAME\n", stderr);
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -316,6 +334,10 @@ int main(int argc, char **argv)
 		publish();
 	if (strcmp(argv[1], "containers") == 0)
 		make_containers();
+	if (strcmp(argv[1], "dump") == 0)
+		hold();
+	if (strcmp(argv[1], "hostile") == 0)
+		name_hostilely();
 	if (strcmp(argv[1], "dead") == 0)
 		pid = let_one_die();
 	printf("ready %d\n", (int)pid);

@@ -20,6 +20,7 @@ teardown() {
 		kill -KILL "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
+	[ ! -S "$T/tmux" ] || tmux -S "$T/tmux" kill-server || true
 	for name in /dev/shm/dure."$N"*; do
 		case $name in
 		*\**|*.sysv-*) ;;
@@ -90,6 +91,16 @@ left() {
 # a file segment at $T/$1, with nobody in it
 make_file() {
 	"$MAKER" file "$T/$1" </dev/null
+}
+
+# the commands that dure --help names
+commands() {
+	"$DURE" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^dure$' | grep .
+}
+
+# the listed program, or the test is skipped
+need() {
+	command -v "$1" >/dev/null || skip "$1 is not installed"
 }
 
 # has LINE...: each of the lines is, with any spaces, one of the output's

@@ -5,7 +5,7 @@
 load setup
 
 @test "help is on stdout and fits a screen" {
-	for command in "" ls who doctor explain limits reap undo rm show check dump load demo; do
+	for command in "" $(commands); do
 		run --separate-stderr "$DURE" $command --help
 		[ "$status" = 0 ]
 		[ -z "$stderr" ]
@@ -19,7 +19,7 @@ load setup
 
 @test "dure --help names every command, and they say the same of themselves" {
 	run -0 "$DURE" --help
-	for command in ls who doctor explain limits reap undo rm show check dump load demo; do
+	for command in ls who doctor explain limits reap undo rm show map check repair dump load top snapshot diff watch metrics demo; do
 		printf '%s\n' "$output" | grep -qE "^ +$command +[a-z]"
 	done
 }
@@ -34,11 +34,15 @@ load setup
 		"check" "check a b" "rm" "rm --nosuch a" "demo --workers 0" "demo --workers x" \
 		"demo --seconds -1" "demo --kill-every" "ls --output" "who" "who a b" "doctor x" "limits x" \
 		"reap x" "reap --nosuch" "undo --nosuch" "undo --list x" "explain --nosuch" \
-		"check --max x a" "dump" "dump a" "dump a b c" "dump --keys x a b" "load" "load a" \
+		"check --max x a" "map" "map a b" "map --max x a" "map --width 39 a" "map --width 1e9 a" \
+		"snapshot a b" "diff" "diff a b c" "diff --within x a" "watch a" "watch --interval 0s" \
+		"watch --interval x" "watch --count x" "metrics a" "metrics --nosuch" "repair" "repair a b" \
+		"repair --nosuch a" "top a" "top --interval 0s" "top --nosuch" \
+		"dump" "dump a" "dump a b c" "dump --keys x a b" "load" "load a" \
 		"load a b c d" "load --nosuch a b"; do
 		run --separate-stderr -2 "$DURE" $words
 		[ -z "$output" ]
-		[[ $stderr == *"Usage: dure"* ]]
+		[[ $stderr == *"Usage: dure"* || $words == *--width* || $words == *--within* || $words == *--interval* ]]
 	done
 }
 
@@ -54,7 +58,7 @@ load setup
 }
 
 @test "a name that does not exist is 2, and is named" {
-	for command in show check "check --mend" rm "rm --force"; do
+	for command in show map check "check --mend" repair "repair --yes" rm "rm --force"; do
 		run --separate-stderr -2 "$DURE" $command "$N-nosuch"
 		[ -z "$output" ]
 		[[ $stderr == "dure: "*"$N-nosuch"* ]]
@@ -84,7 +88,7 @@ load setup
 
 @test "no colours but on a terminal, and none there with NO_COLOR" {
 	make dead "$N"
-	for command in ls "show --classes" "check"; do
+	for command in ls "show --classes" map check; do
 		run "$DURE" $command ${command:+$([ "$command" = ls ] || echo "$N")}
 		[[ $output != *$'\e'* ]]
 	done
@@ -98,7 +102,7 @@ load setup
 
 @test "a closed pipe ends it without a word, or with one that says so" {
 	make posix "$N"
-	for command in "--help" "ls" "show $N" "show --json $N" "check $N"; do
+	for command in "--help" "ls" "show $N" "show --json $N" "map $N" "map --svg - $N" "check $N"; do
 		# the reader is gone before anything is written
 		run bash -c "{ sleep 0.2; exec '$DURE' $command; } 2>'$T/err' | true; echo \${PIPESTATUS[0]}"
 		[ "$output" = 141 ]
@@ -111,7 +115,8 @@ load setup
 
 @test "a full device is trouble" {
 	make posix "$N"
-	for command in "--help" "--version" "ls" "show $N" "show --json $N" "check $N" "check --json $N"; do
+	for command in "--help" "--version" "ls" "show $N" "show --json $N" "map $N" "map --html - $N" \
+		"map --json $N" "check $N" "check --json $N"; do
 		run -2 bash -c "'$DURE' $command >/dev/full"
 		holds "cannot be written"
 	done

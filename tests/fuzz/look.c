@@ -46,6 +46,19 @@ static int see_participant(const struct dure_participant *participant, void *con
 	return 0;
 }
 
+/* each page begins where the last one ended */
+static int see_page(const struct dure_page_info *info, void *context)
+{
+	struct run *run = context;
+
+	if (info->bytes == 0 || info->kind < DURE_PAGE_HOLE || info->kind > DURE_PAGE_DAMAGED ||
+	    (run->page_end && info->offset != run->page_end))
+		abort();
+	run->page_end = info->offset + info->bytes;
+	touch(run, info->blocks, info->live + info->reserved + info->free);
+	return 0;
+}
+
 static int see_entry(const void *key, size_t key_bytes, const void *value, void *context)
 {
 	struct run *run = context;
@@ -141,6 +154,8 @@ void read_all(struct run *run)
 	find_one(run, "shop", DURE_TYPE(long));
 	read_maps(run);
 	(void)dure_heap_info(run->segment, &heap);
+	run->page_end = 0;
+	(void)dure_page_list(run->segment, see_page, run);
 	(void)dure_thread_list(run->segment, see_thread, run);
 	(void)dure_participant_list(run->segment, see_participant, run);
 	if (!run->places && dure_object_find(run->segment, "places", DURE_TYPE(struct places), &p,

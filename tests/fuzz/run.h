@@ -36,6 +36,7 @@ struct run {
 	unsigned char *base;
 	size_t bytes;
 	struct script script;
+	uint64_t page_end;		/* of the page that was listed last, or 0 */
 	volatile unsigned sink;
 };
 

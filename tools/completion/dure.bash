@@ -27,6 +27,7 @@ _dure_argument() {
 	case $1 in
 	-o | --output | -s | --sort)
 		case $3 in
+		top) COMPREPLY=($(compgen -W "object user size resident more/s count procs waits idle state" -- "$2")) ;;
 		limits) _dure_columns "$2" "limits --help" ;;
 		*) _dure_columns "$2" "ls --columns" ;;
 		esac
@@ -46,7 +47,8 @@ _dure_argument() {
 			2>/dev/null)" -- "$2"))
 		;;
 	-j | --journal) COMPREPLY=($(compgen -d -- "$2")) ;;
-	--max | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
+	--svg | --html | --textfile) COMPREPLY=($(compgen -f -- "$2")) ;;
+	--max | --namespace | --width | --within | --interval | --count | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
 	*) return 1 ;;
 	esac
 }
@@ -57,21 +59,32 @@ _dure() {
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show check dump load demo
-			--help --version" -- "$word"))
+		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check repair dump load top snapshot
+			diff watch metrics demo ipcs ipcrm --help --version" -- "$word"))
 		return
 	fi
 	_dure_argument "$previous" "$word" "$command" && return
 	case $command in
-	ls) options="--kind --filter --sort --output --columns --tree --processes --verbose --local
+	ls) options="--kind --filter --sort --output --columns --tree --processes --verbose --local --namespace
 		--bytes --json --noheadings --help" ;;
 	who | doctor | explain) options="--json --help" ;;
 	limits) options="--pid --set --filter --output --json --noheadings --help" ;;
-	reap) options="--kind --user --key --name --filter --age --profile --grade --all --yes --journal
+	reap) options="--kind --user --key --name --filter --age --profile --grade --namespace --all --yes --journal
 		--no-undo --bytes --quiet --json --help" ;;
-	undo) options="--list --journal --quiet --help" ;;
+	undo) options="--list --namespace --journal --quiet --help" ;;
 	rm) options="--force --journal --no-undo --help" ;;
 	show) options="--json --classes --max --help" ;;
+	map) options="--svg --html --json --max --width --help" ;;
+	repair) options="--yes --json --help" ;;
+	ipcs) options="--shmems --queues --semaphores --all --id --time --pid --creator --limits --summary
+		--bytes --human --help --version" ;;
+	ipcrm) options="--shmem-id --shmem-key --queue-id --queue-key --semaphore-id --semaphore-key --all
+		--verbose --help --version" ;;
+	metrics) options="--textfile --objects --local --help" ;;
+	top) options="--interval --kind --local --sort --help" ;;
+	snapshot) options="--local --help" ;;
+	diff) options="--within --max --json --help" ;;
+	watch) options="--interval --count --within --local --json --help" ;;
 	check) options="--mend --json --max --quiet --help" ;;
 	dump) options="--csv --keys --values --quiet --help" ;;
 	load) options="--csv --quiet --help" ;;
@@ -84,7 +97,8 @@ _dure() {
 	undo/*) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" undo --list 2>/dev/null | cut -d' ' -f1)" \
 		-- "$word")) ;;
 	limits/* | doctor/* | explain/* | reap/*) ;;
-	demo/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
+	watch/* | top/* | metrics/* | ipcs/* | ipcrm/*) ;;
+	demo/* | snapshot/* | diff/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
 	who/* | rm/*) COMPREPLY=($(compgen -W "$(_dure_segments) $(_dure_objects)" -- "$word")) ;;
 	*) COMPREPLY=($(compgen -W "$(_dure_segments)" -- "$word")) ;;
 	esac
