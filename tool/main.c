@@ -26,7 +26,7 @@ static int help(FILE *stream)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("  ipcs, ipcrm  as those of util-linux; also when dure is called so\n", stream);
-	fputs("\nEach has --help; see dure(1). Status: 0 fine, 1 found or refused, 2 trouble.\n",
+	fputs("Each has --help; see dure(1). Status: 0 fine, 1 found or refused, 2 trouble.\n",
 	      stream);
 	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;
 }

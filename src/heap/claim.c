@@ -275,6 +275,7 @@ static int claim_if_there(struct durei_lane *lane, uint64_t count, bool uses_hin
 static void ask_everybody(struct durei_lane *lane)
 {
 	cell32_add(&lane->seg->state->pressure, 1);
+	durei_heap_let_hoard_go(lane);
 	durei_recover_all(lane->seg, lane);
 	durei_pages_reclaim(lane);
 }

@@ -123,6 +123,8 @@ static inline void durei_page_put(struct durei_page *page, unsigned index)
 int durei_stack_fill(struct durei_lane *lane, unsigned class);
 /* Gives the oldest on the stack back to their pages, until keep are left. */
 void durei_stack_drain(struct durei_lane *lane, unsigned class, size_t keep);
+/* The lane's pages with free blocks go, but for those in which blocks are reserved. */
+void durei_heap_let_hoard_go(struct durei_lane *lane);
 /* Loose pages nobody uses a block of become free pages. Returns how many. */
 uint64_t durei_pages_reclaim(struct durei_lane *lane);
 

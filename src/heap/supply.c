@@ -96,19 +96,26 @@ static void keep_few(struct durei_lane *lane, unsigned class)
 	}
 }
 
-/* Somebody found no room: what we merely hoard may help. */
-static void heed_pressure(struct durei_lane *lane)
+void durei_heap_let_hoard_go(struct durei_lane *lane)
 {
 	struct durei_heap *heap = lane->heap;
-	uint32_t pressure = cell32_load_rlx(&lane->seg->state->pressure);
 
-	if (pressure == heap->pressure_seen)
+	if (heap == &durei_no_heap)
 		return;
-	heap->pressure_seen = pressure;
+	heap->pressure_seen = cell32_load_rlx(&lane->seg->state->pressure);
 	for (unsigned class = 0; class < lane->seg->class_count; class++) {
 		durei_stack_drain(lane, class, 0);
 		durei_page_list_let_go(lane, heap->partial[class]);
+		if (heap->current[class] != &durei_no_page)
+			durei_page_let_go(lane, heap->current[class]);
 	}
+}
+
+/* Somebody found no room. */
+static void heed_pressure(struct durei_lane *lane)
+{
+	if (cell32_load_rlx(&lane->seg->state->pressure) != lane->heap->pressure_seen)
+		durei_heap_let_hoard_go(lane);
 }
 
 static bool is_adoptable(uint64_t word, unsigned class)

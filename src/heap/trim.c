@@ -23,8 +23,7 @@ int dure_segment_trim(dure_segment *segment, uint64_t *ret_bytes)
 		return r;
 	if (!durei_heap_of(lane, &r))
 		return r;
-	for (unsigned class = 0; class < segment->class_count; class++)
-		durei_stack_drain(lane, class, 0);
+	durei_heap_let_hoard_go(lane);
 	(void)durei_pages_reclaim(lane);
 	r = durei_pages_release(lane, &bytes);
 	if (r < 0)

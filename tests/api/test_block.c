@@ -205,6 +205,23 @@ static void runs_resize_where_they_are(void **state)
 	T_OK(dure_block_cancel(seg, p));
 }
 
+/* Blocks of all sizes have come and gone: their pages are at hand, and must not be in the way. */
+static void what_is_at_hand_makes_room(void **state)
+{
+	void *block;
+
+	(void)state;
+	seg = t_segment(4 << 20);
+	for (size_t bytes = 16; bytes < 60000; bytes += bytes / 16 + 16) {
+		T_OK(dure_block_reserve(seg, bytes, 0, &block));
+		T_OK(dure_block_cancel(seg, block));
+	}
+	T_OK(dure_block_reserve(seg, 3500000, 0, &block));
+	T_OK(dure_block_cancel(seg, block));
+	t_clean(seg);
+	t_close(seg);
+}
+
 static void reserved_blocks_die_with_their_process(void **state)
 {
 	void *p;
@@ -455,6 +472,7 @@ int main(void)
 		TEST(the_whole_segment_can_be_had_and_given_back),
 		TEST(many_are_all_or_none),
 		TEST(runs_resize_where_they_are),
+		cmocka_unit_test(what_is_at_hand_makes_room),
 		TEST(reserved_blocks_die_with_their_process),
 		TEST(any_process_frees),
 		TEST(idle_hoards_do_not_starve_others),

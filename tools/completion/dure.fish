@@ -42,7 +42,7 @@ set -l profiles apache postgres openmpi nccl vllm fastdds python
 
 complete -c dure -f
 complete -c dure -n __fish_use_subcommand -a '(__dure_commands)'
-complete -c dure -n '__fish_seen_subcommand_from show map check repair' -F -a '(__dure_segments)'
+complete -c dure -n '__fish_seen_subcommand_from show map check repair dump load' -F -a '(__dure_segments)'
 complete -c dure -n '__fish_seen_subcommand_from who rm' -a '(__dure_objects)'
 complete -c dure -n '__fish_seen_subcommand_from undo' -a '(__dure_runs)'
 complete -c dure -n '__fish_seen_subcommand_from ls' -a '(__fish_complete_directories)'
@@ -76,7 +76,7 @@ __dure_option reap all A
 __dure_option 'reap repair' yes y
 __dure_option 'reap undo rm' journal j '(__fish_complete_directories)'
 __dure_option 'reap rm' no-undo x
-__dure_option 'reap undo check demo' quiet q
+__dure_option 'reap undo check dump load demo' quiet q
 __dure_option undo list l
 __dure_option rm force f
 __dure_option show classes c
@@ -85,6 +85,9 @@ __dure_option map svg s '(__fish_complete_path)'
 __dure_option map html H '(__fish_complete_path)'
 __dure_option map width w ''
 __dure_option check mend m
+__dure_option 'dump load' csv C
+__dure_option dump keys k text integer hex
+__dure_option dump values v text integer hex
 __dure_option demo workers w ''
 __dure_option demo kill-every k ''
 __dure_option demo seconds s ''

@@ -211,16 +211,17 @@ class Ordered(Container):
 
 class Vector(Container):
     name = 'dure_vector'
+    shared_at = 2
 
     def count(self):
         return self.at(80)
 
     def size(self):
-        kind = read(self.shared + 144, 48).split(b'\0')[0].decode('utf-8', 'replace')
+        kind = read(self.shared + 112, 48).split(b'\0')[0].decode('utf-8', 'replace')
         return '%d %s' % (self.count(), kind)
 
     def entries(self):
-        element_bytes, first_bits = self.at(88), self.at(108, 4)
+        element_bytes, first_bits = self.at(88), self.at(184, 4)
         for i in range(self.count()):
             chunk = (i + (1 << first_bits)).bit_length() - 1 - first_bits
             start = ((1 << chunk) - 1) << first_bits
