@@ -26,6 +26,9 @@
 #include <dure/rwlock.h>
 #include <dure/segment.h>
 #include <dure/semaphore.h>
+#include <dure/semset.h>
+#include <dure/seqlock.h>
+#include <dure/spinlock.h>
 
 DURE_BEGIN
 
@@ -39,6 +42,9 @@ enum dure_named_kind {
 	DURE_NAMED_LATCH = 6,		/* dure_latch */
 	DURE_NAMED_ONCE = 7,		/* dure_once */
 	DURE_NAMED_BARRIER = 8,		/* dure_barrier */
+	DURE_NAMED_SPINLOCK = 9,	/* dure_spinlock */
+	DURE_NAMED_SEQLOCK = 10,	/* dure_seqlock */
+	DURE_NAMED_SEMSET = 11,		/* dure_semset */
 };
 
 /* A condition is waited for with a mutex of the same segment: here it is. */
@@ -53,10 +59,12 @@ struct dure_named_options {
 					   a path */
 	uint32_t mode;			/* permissions, exactly, whatever the umask; default 0600 */
 	uint32_t flags;			/* mutex, event: as for dure_mutex_init, dure_event_init */
-	uint32_t value;			/* semaphore: units; latch: count; barrier: members */
+	uint32_t value;			/* semaphore: units; latch: count; barrier: members;
+					   sequence lock: bytes of its value, zeros at first */
 	uint32_t processes_max;		/* who can have it open at once; default 256 */
 	uint32_t threads_max;		/* default 256 */
 	const char *directory;		/* instead of /dev/shm. Borrowed for the call */
+	const struct dure_semset_options *set;	/* set of semaphores: what it is. Borrowed */
 };
 
 /*

@@ -36,6 +36,7 @@ enum {
 	PLACES = 256,
 	NAME_MAX_BYTES = 190,
 	DATA_BYTES = 64 << 10,		/* reserved page by page: most never are */
+	WORD_BYTES = 8,
 	USERS_SHOWN = 3,
 };
 
@@ -88,22 +89,57 @@ static int init_barrier(dure_segment *seg, void *lock, const struct dure_named_o
 	return dure_barrier_init(seg, lock, o->value);
 }
 
+static int init_spinlock(dure_segment *seg, void *lock, const struct dure_named_options *o)
+{
+	(void)o;
+	return dure_spinlock_init(seg, lock);
+}
+
+static int init_seqlock(dure_segment *seg, void *lock, const struct dure_named_options *o)
+{
+	return dure_seqlock_init(seg, lock, NULL, o->value);
+}
+
+static uint64_t seqlock_bytes(const struct dure_named_options *o)
+{
+	return DURE_SEQLOCK_BYTES(o->value <= DURE_SEQLOCK_VALUE_MAX ? (uint64_t)o->value : 0);
+}
+
+static int init_semset(dure_segment *seg, void *lock, const struct dure_named_options *o)
+{
+	return dure_semset_init(seg, lock, o->set);
+}
+
+static uint64_t semset_bytes(const struct dure_named_options *o)
+{
+	if (!o->set || o->set->semaphores > DURE_SEMSET_SEMAPHORES_MAX || o->set->processes > UINT16_MAX)
+		return sizeof(dure_semset);	/* init refuses it */
+	return DURE_SEMSET_BYTES(o->set->semaphores, o->set->processes);
+}
+
 static const struct kind {
 	const char *type;
 	uint32_t bytes;
 	bool has_flags, has_value;
 	int (*init)(dure_segment *seg, void *lock, const struct dure_named_options *o);
+	uint64_t (*bytes_of)(const struct dure_named_options *o);	/* NULL: all are of one size */
 } kinds[] = {
-	[DURE_NAMED_MUTEX] = { "dure_mutex", sizeof(dure_mutex), true, false, init_mutex },
-	[DURE_NAMED_RWLOCK] = { "dure_rwlock", sizeof(dure_rwlock), false, false, init_rwlock },
+	[DURE_NAMED_MUTEX] = { "dure_mutex", sizeof(dure_mutex), true, false, init_mutex, NULL },
+	[DURE_NAMED_RWLOCK] = { "dure_rwlock", sizeof(dure_rwlock), false, false, init_rwlock, NULL },
 	[DURE_NAMED_SEMAPHORE] = { "dure_semaphore", sizeof(dure_semaphore), false, true,
-				   init_semaphore },
+				   init_semaphore, NULL },
 	[DURE_NAMED_CONDITION] = { "dure_named_condition", sizeof(struct dure_named_condition), false,
-				   false, init_condition },
-	[DURE_NAMED_EVENT] = { "dure_event", sizeof(dure_event), true, false, init_event },
-	[DURE_NAMED_LATCH] = { "dure_latch", sizeof(dure_latch), false, true, init_latch },
-	[DURE_NAMED_ONCE] = { "dure_once", sizeof(dure_once), false, false, init_once },
-	[DURE_NAMED_BARRIER] = { "dure_barrier", sizeof(dure_barrier), false, true, init_barrier },
+				   false, init_condition, NULL },
+	[DURE_NAMED_EVENT] = { "dure_event", sizeof(dure_event), true, false, init_event, NULL },
+	[DURE_NAMED_LATCH] = { "dure_latch", sizeof(dure_latch), false, true, init_latch, NULL },
+	[DURE_NAMED_ONCE] = { "dure_once", sizeof(dure_once), false, false, init_once, NULL },
+	[DURE_NAMED_BARRIER] = { "dure_barrier", sizeof(dure_barrier), false, true, init_barrier, NULL },
+	[DURE_NAMED_SPINLOCK] = { "dure_spinlock", sizeof(dure_spinlock), false, false,
+				  init_spinlock, NULL },
+	/* of several sizes: as many words */
+	[DURE_NAMED_SEQLOCK] = { "dure_seqlock", WORD_BYTES, false, true, init_seqlock,
+				 seqlock_bytes },
+	[DURE_NAMED_SEMSET] = { "dure_semset", WORD_BYTES, false, false, init_semset, semset_bytes },
 };
 
 #define KINDS_END ((int)(sizeof kinds / sizeof *kinds))
@@ -124,6 +160,7 @@ struct place {
 	const char *shown;		/* as the caller says it */
 	char buffer[sizeof PREFIX + NAME_MAX_BYTES];
 	const struct kind *kind;	/* to be built */
+	uint64_t count;			/* of kind->bytes */
 	void *lock;
 };
 
@@ -177,6 +214,14 @@ static int check_kind(struct place *p, enum dure_named_kind kind)
 	if ((o->flags && !p->kind->has_flags) || (o->value && !p->kind->has_value))
 		return durei_error(EINVAL, "named lock %s: a %s has no %s", p->shown, p->kind->type,
 				   o->flags && !p->kind->has_flags ? "flags" : "value");
+	if (o->set && kind != DURE_NAMED_SEMSET)
+		return durei_error(EINVAL, "named lock %s: a %s is no set", p->shown, p->kind->type);
+	p->count = 1;
+	if (!p->kind->bytes_of)
+		return 0;
+	p->count = (p->kind->bytes_of(o) + WORD_BYTES - 1) / WORD_BYTES;
+	p->segment.max_bytes += p->count * WORD_BYTES;
+	p->segment.flags = DURE_SEGMENT_GROW;		/* when it is made; who finds it wants nothing */
 	return 0;
 }
 
@@ -186,8 +231,8 @@ static int check_kind(struct place *p, enum dure_named_kind kind)
 static int build(dure_segment *seg, void *context)
 {
 	struct place *p = context;
-	int r = dure_object_construct(seg, OBJECT, dure_type_make(p->kind->type, p->kind->bytes, 8), 1,
-				      NULL, NULL, &p->lock);
+	int r = dure_object_construct(seg, OBJECT, dure_type_make(p->kind->type, p->kind->bytes, 8),
+				      p->count, NULL, NULL, &p->lock);
 
 	if (r >= 0)
 		r = p->kind->init(seg, p->lock, &p->options);

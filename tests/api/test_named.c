@@ -20,6 +20,12 @@ static int remove_lock(void **state)
 	return 0;
 }
 
+/* each can be taken once */
+static const uint32_t set_values[] = { 1, 1 };
+static const struct dure_semset_options set_options = {
+	.sz = sizeof set_options, .semaphores = 2, .processes = 4, .values = set_values,
+};
+
 static struct dure_named_options with_value(uint32_t value)
 {
 	return (struct dure_named_options){ .sz = sizeof(struct dure_named_options), .value = value };
@@ -30,6 +36,8 @@ static int open_lock(enum dure_named_kind kind, uint32_t flags, uint32_t value, 
 {
 	struct dure_named_options o = with_value(value);
 	void *lock = NULL;
+
+	o.set = kind == DURE_NAMED_SEMSET ? &set_options : NULL;
 	int r = dure_named_open(kind, name, flags, &o, ret, &lock);
 
 	*(void **)ret_lock = lock;
@@ -101,6 +109,30 @@ static int use_barrier(dure_segment *seg, void *lock)
 	return dure_barrier_leave(seg, lock) < 0 ? -EIO : r == -EAGAIN || r == 0 ? 0 : r;
 }
 
+static int use_spinlock(dure_segment *seg, void *lock)
+{
+	int r = dure_spinlock_lock(seg, lock, 0);
+
+	return r < 0 ? r : dure_spinlock_unlock(seg, lock);
+}
+
+/* two bytes */
+static int use_seqlock(dure_segment *seg, void *lock)
+{
+	char value[2];
+
+	return dure_seqlock_read(seg, lock, value, sizeof value);
+}
+
+static int use_semset(dure_segment *seg, void *lock)
+{
+	struct dure_semset_operation both[] = { { 0, -1, 0 }, { 1, -1, 0 } };
+	int r = dure_semset_operate(seg, lock, both, 2, 0);
+
+	both[0].change = both[1].change = 1;
+	return r < 0 ? r : dure_semset_operate(seg, lock, both, 2, 0);
+}
+
 static const struct {
 	enum dure_named_kind kind;
 	uint32_t value;
@@ -110,6 +142,8 @@ static const struct {
 	{ DURE_NAMED_SEMAPHORE, 2, use_semaphore }, { DURE_NAMED_CONDITION, 0, use_condition },
 	{ DURE_NAMED_EVENT, 0, use_event },	    { DURE_NAMED_LATCH, 2, use_latch },
 	{ DURE_NAMED_ONCE, 0, use_once },	    { DURE_NAMED_BARRIER, 2, use_barrier },
+	{ DURE_NAMED_SPINLOCK, 0, use_spinlock },   { DURE_NAMED_SEQLOCK, 2, use_seqlock },
+	{ DURE_NAMED_SEMSET, 0, use_semset },
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -141,6 +175,26 @@ static void every_kind_is_found_and_works(void **state)
 		T_OK(dure_named_unlink(name, 0, NULL));
 	}
 	T_IS(dure_named_unlink(name, 0, NULL), -ENOENT);
+}
+
+static void a_set_is_as_large_as_it_is_to_be(void **state)
+{
+	struct dure_semset_options large = { .sz = sizeof large, .semaphores = 1024, .processes = 64 };
+	struct dure_named_options o = { .sz = sizeof o, .set = &large };
+	struct dure_semset_operation last = { 1023, 1, 0 };
+	dure_segment *seg;
+	void *lock;
+
+	(void)state;
+	T_IS(dure_named_open(DURE_NAMED_SEMSET, name, DURE_CREATE, &o, &seg, &lock), DURE_CREATED);
+	T_OK(dure_semset_operate(seg, lock, &last, 1, 0));
+	T_OK(dure_segment_close(seg));
+	o.set = &set_options;		/* is for who makes it */
+	T_IS(dure_named_open(DURE_NAMED_SEMSET, name, DURE_CREATE | DURE_OPEN, &o, &seg, &lock), 0);
+	last.change = -1;
+	T_OK(dure_semset_operate(seg, lock, &last, 1, 0));
+	T_OK(dure_segment_close(seg));
+	T_OK(dure_named_unlink(name, 0, NULL));
 }
 
 /* -- creation ---------------------------------------------------------------------------- */
@@ -246,7 +300,7 @@ static void misuse_is_refused(void **state)
 
 	(void)state;
 	T_FAILS(dure_named_open(0, name, DURE_CREATE, NULL, &seg, &lock), -EINVAL, "none of");
-	T_FAILS(dure_named_open(9, name, DURE_CREATE, NULL, &seg, &lock), -EINVAL, "none of");
+	T_FAILS(dure_named_open(12, name, DURE_CREATE, NULL, &seg, &lock), -EINVAL, "none of");
 	T_FAILS(dure_named_open(DURE_NAMED_MUTEX, NULL, DURE_CREATE, NULL, &seg, &lock), -EINVAL, "name");
 	T_FAILS(dure_named_open(DURE_NAMED_MUTEX, "a/b", DURE_CREATE, NULL, &seg, &lock), -EINVAL,
 		"characters");
@@ -258,6 +312,12 @@ static void misuse_is_refused(void **state)
 	T_IS(dure_named_open(DURE_NAMED_MUTEX, name, DURE_CREATE, &o, &seg, &lock), -EINVAL);
 	T_FAILS(open_lock(DURE_NAMED_ONCE, DURE_CREATE, 1, &seg, &lock), -EINVAL, "no value");
 	T_IS(open_lock(DURE_NAMED_BARRIER, DURE_CREATE, 0, &seg, &lock), -EINVAL);
+	T_IS(open_lock(DURE_NAMED_SEQLOCK, DURE_CREATE, 0, &seg, &lock), -EINVAL);
+	T_IS(open_lock(DURE_NAMED_SEQLOCK, DURE_CREATE, UINT32_MAX, &seg, &lock), -EINVAL);
+	o = (struct dure_named_options){ .sz = sizeof o };
+	T_FAILS(dure_named_open(DURE_NAMED_SEMSET, name, DURE_CREATE, &o, &seg, &lock), -EINVAL, "1 to 1024");
+	o.set = &set_options;
+	T_FAILS(dure_named_open(DURE_NAMED_MUTEX, name, DURE_CREATE, &o, &seg, &lock), -EINVAL, "no set");
 	T_IS(open_lock(DURE_NAMED_SEMAPHORE, DURE_CREATE, 0x40000000, &seg, &lock), -EINVAL);
 	memset(longest, 'x', sizeof longest);
 	longest[191] = '\0';
@@ -445,6 +505,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(every_kind_is_found_and_works, remove_lock),
+		cmocka_unit_test_teardown(a_set_is_as_large_as_it_is_to_be, remove_lock),
 		cmocka_unit_test_teardown(exactly_one_creates, remove_lock),
 		cmocka_unit_test_teardown(modes_are_exact, remove_lock),
 		cmocka_unit_test_teardown(lifetimes_are_kept, remove_lock),
