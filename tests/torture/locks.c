@@ -52,7 +52,10 @@ struct locks {
 	dure_latch latch;
 	dure_once once;
 	uint64_t once_words[2];
-	struct pair of_plain, of_recursive, of_checked, of_rwlock, of_one, of_named, of_named_one, of_file;
+	dure_spinlock spinlock;
+	_Alignas(8) unsigned char set[DURE_SEMSET_BYTES(2, PLACES)];
+	struct pair of_plain, of_recursive, of_checked, of_spinlock, of_rwlock, of_one, of_set, of_named,
+		of_named_one, of_file;
 	uint64_t done[PLACES], longest_ns[PLACES];
 };
 
@@ -149,6 +152,20 @@ static void use_plain(struct worker *w)
 		return;
 	alone(w, &all->of_plain, r == DURE_OWNER_DIED);
 	unlock_told(seg, &all->plain, r);
+}
+
+static void use_spinlock(struct worker *w)
+{
+	int64_t timeout = some_time(w);
+	int r = dure_spinlock_lock(seg, &all->spinlock, timeout);
+
+	EXPECT(r >= 0 || is_no_luck(r, timeout));
+	if (r < 0)
+		return;
+	alone(w, &all->of_spinlock, r == DURE_OWNER_DIED);
+	if (r == DURE_OWNER_DIED)
+		EXPECT(dure_spinlock_mark_consistent(seg, &all->spinlock) == 0);
+	EXPECT(dure_spinlock_unlock(seg, &all->spinlock) == 0);
 }
 
 static void use_recursive(struct worker *w)
@@ -257,6 +274,26 @@ static void use_one(struct worker *w)
 		return;
 	alone(w, &all->of_one, true);		/* nobody tells of deaths */
 	EXPECT(dure_semaphore_post(seg, &all->one, 1) == 0);
+}
+
+static dure_semset *the_set(void)
+{
+	return (dure_semset *)(void *)all->set;
+}
+
+/* The first semaphore is there once, the second as often as there are places. */
+static void use_set(struct worker *w)
+{
+	struct dure_semset_operation both[] = { { 0, -1, DURE_SEMSET_UNDO }, { 1, -1, DURE_SEMSET_UNDO } };
+	int64_t timeout = some_time(w);
+	int r = dure_semset_operate(seg, the_set(), both, 2, timeout);
+
+	EXPECT(r == 0 || is_no_luck(r, timeout));
+	if (r < 0)
+		return;
+	alone(w, &all->of_set, true);
+	both[0].change = both[1].change = 1;
+	EXPECT(dure_semset_operate(seg, the_set(), both, 2, 0) == 0);
 }
 
 static void use_pool(struct worker *w)
@@ -431,7 +468,7 @@ static void wait_for_any(struct worker *w)
 }
 
 static void (*const deeds[])(struct worker *w) = {
-	use_plain, use_recursive, use_checked, use_rwlock, use_rwlock, use_seqlock, use_one, use_pool,
+	use_plain, use_spinlock, use_set, use_recursive, use_checked, use_rwlock, use_rwlock, use_seqlock, use_one, use_pool,
 	use_buffer, use_events, use_latch, use_once, use_barrier, use_named, use_named_units, use_file,
 	wait_for_any,
 };
@@ -481,10 +518,14 @@ static void make_new(void)
 	memset(all->once_words, 0, sizeof all->once_words);
 }
 
+static const uint32_t set_values[] = { 1, PLACES };
+
 void torture_begin(struct torture *t)
 {
 	struct dure_segment_options o = { .sz = sizeof o, .size_bytes = 4 << 20 };
 	struct value v = { 0, ~UINT64_C(0) };
+	struct dure_semset_options set = { .sz = sizeof set, .semaphores = 2, .processes = PLACES,
+					   .values = set_values };
 
 	memset(t, 0, sizeof *t);
 	dure_segment_remove(TORTURE_SEGMENT, DURE_REMOVE_FORCE, NULL);
@@ -500,6 +541,7 @@ void torture_begin(struct torture *t)
 	must(dure_seqlock_init(seg, &all->seqlock, &v, sizeof v), "seqlock_init");
 	must(dure_semaphore_init(seg, &all->one, 1), "semaphore_init");
 	must(dure_semaphore_init(seg, &all->pool, POOL_UNITS), "semaphore_init");
+	must(dure_semset_init(seg, the_set(), &set), "semset_init");
 	must(dure_event_init(seg, &all->automatic, DURE_EVENT_AUTO_RESET), "event_init");
 	make_new();
 	t->seg = seg;
@@ -535,6 +577,25 @@ static int judge_units(const dure_semaphore *semaphore, uint32_t units, const ch
 	int r = dure_semaphore_info(seg, semaphore, &info);
 
 	return r < 0 || info.units != units || info.taken ? wrong(what, (int)info.units) : 0;
+}
+
+static int judge_spinlock(void)
+{
+	int r = dure_spinlock_lock(seg, &all->spinlock, 0);
+
+	if (r == DURE_OWNER_DIED)
+		r = dure_spinlock_mark_consistent(seg, &all->spinlock);
+	return r < 0 || dure_spinlock_unlock(seg, &all->spinlock) < 0 ? wrong("the spinlock", r) : 0;
+}
+
+static int judge_set(void)
+{
+	uint32_t values[2] = { 0 };
+	int r = dure_semset_get_all(seg, the_set(), values, 2);
+
+	if (r < 0 || values[0] != set_values[0])
+		return wrong("the set's first semaphore", r < 0 ? r : (int)values[0]);
+	return values[1] != set_values[1] ? wrong("the set's second", (int)values[1]) : 0;
 }
 
 static int judge_rwlock(void)
@@ -597,7 +658,8 @@ int torture_judge(struct torture *t)
 		if (judge_mutex(seg, mutexes[i].mutex, mutexes[i].name) < 0)
 			return -1;
 	if (judge_units(&all->one, 1, "the one unit") < 0 ||
-	    judge_units(&all->pool, POOL_UNITS, "units of the pool") < 0 || judge_rwlock() < 0 ||
+	    judge_units(&all->pool, POOL_UNITS, "units of the pool") < 0 || judge_spinlock() < 0 ||
+	    judge_set() < 0 || judge_rwlock() < 0 ||
 	    judge_file() < 0 || judge_named() < 0)
 		return -1;
 	make_new();
