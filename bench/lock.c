@@ -8,6 +8,7 @@
  */
 #include "lock.h"
 
+#include <ck_spinlock.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -42,6 +43,7 @@ struct lock {
 	dure_spinlock *spinlock;
 	pthread_mutex_t *pthread;
 	pthread_spinlock_t *spin;
+	ck_spinlock_fas_t ck;
 	int fd;
 };
 
@@ -264,6 +266,18 @@ static double spin_pairs(void *state, uint64_t ops)
 	return (bench_now() - start) / (double)ops;
 }
 
+static double ck_pairs(void *state, uint64_t ops)
+{
+	struct lock *lock = state;
+	double start = bench_now();
+
+	for (uint64_t i = 0; i < ops; i++) {
+		ck_spinlock_fas_lock(&lock->ck);
+		ck_spinlock_fas_unlock(&lock->ck);
+	}
+	return (bench_now() - start) / (double)ops;
+}
+
 static double dure_pairs(void *state, uint64_t ops)
 {
 	struct lock *lock = state;
@@ -435,6 +449,7 @@ const struct bench_row bench_lock_rows[] = {
 		.contenders = {
 			{ LOCK("dure", spinlock_kind, spinlock_pairs) },
 			{ LOCK("pthread_spin", spin_kind, spin_pairs) },
+			{ LOCK("ck_spinlock", spin_kind, ck_pairs) },
 			{ LOCK("robust mutex", robust_kind, pthread_pairs) },
 		},
 		.goals = { { .text = "robust mutex", .of = { { "robust mutex", 1 } } } },

@@ -9,6 +9,7 @@
  */
 #include "shared_lock.h"
 
+#include <ck_rwlock.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct state {
 	dure_semaphore *semaphore;
 	dure_semset *set;
 	pthread_rwlock_t *pthread;
+	ck_rwlock_t *ck;
 	sem_t *posix;
 	int sysv;
 	struct shares *shares;
@@ -78,6 +80,8 @@ static void close_state(void *shared)
 		bench_segment_close(s->segment);
 	if (s->pthread)
 		munmap(s->pthread, sizeof *s->pthread);
+	if (s->ck)
+		munmap(s->ck, sizeof *s->ck);
 	if (s->posix)
 		munmap(s->posix, sizeof *s->posix);
 	if (s->sysv >= 0)
@@ -115,6 +119,17 @@ static void *open_pthread(const void *argument)
 	pthread_rwlockattr_init(&attributes);
 	pthread_rwlockattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	pthread_rwlock_init(s->pthread, &attributes);
+	return s;
+}
+
+/* It spins, and nobody is told of a death. */
+static void *open_ck(const void *argument)
+{
+	struct state *s = new_state();
+
+	(void)argument;
+	s->ck = shared_memory(sizeof *s->ck);
+	ck_rwlock_init(s->ck);
 	return s;
 }
 
@@ -184,6 +199,10 @@ static int dure_change_both(const struct state *s, int32_t change, uint32_t flag
 #define PTHREAD_SHARE(s) pthread_rwlock_rdlock((s)->pthread)
 #define PTHREAD_EXCLUDE(s) pthread_rwlock_wrlock((s)->pthread)
 #define PTHREAD_UNLOCK(s) pthread_rwlock_unlock((s)->pthread)
+#define CK_SHARE(s) (ck_rwlock_read_lock((s)->ck), 0)
+#define CK_UNSHARE(s) (ck_rwlock_read_unlock((s)->ck), 0)
+#define CK_EXCLUDE(s) (ck_rwlock_write_lock((s)->ck), 0)
+#define CK_UNLOCK(s) (ck_rwlock_write_unlock((s)->ck), 0)
 #define POSIX_TAKE(s) sem_wait((s)->posix)
 #define POSIX_POST(s) sem_post((s)->posix)
 #define SYSV_TAKE(s) sysv_change(s, -1)
@@ -225,6 +244,8 @@ ROUNDS_OF(dure_takes, DURE_TAKE, DURE_POST)
 ROUNDS_OF(dure_takes_away, DURE_TAKE_AWAY, DURE_POST)
 ROUNDS_OF(pthread_reads, PTHREAD_SHARE, PTHREAD_UNLOCK)
 ROUNDS_OF(pthread_writes, PTHREAD_EXCLUDE, PTHREAD_UNLOCK)
+ROUNDS_OF(ck_reads, CK_SHARE, CK_UNSHARE)
+ROUNDS_OF(ck_writes, CK_EXCLUDE, CK_UNLOCK)
 ROUNDS_OF(posix_takes, POSIX_TAKE, POSIX_POST)
 ROUNDS_OF(sysv_takes, SYSV_TAKE, SYSV_POST)
 ROUNDS_OF(dure_takes_both, DURE_TAKE_BOTH, DURE_POST_BOTH)
@@ -234,6 +255,7 @@ FAIRNESS_OF(dure_mutex_share, DURE_LOCK_MUTEX, DURE_UNLOCK_MUTEX)
 FAIRNESS_OF(dure_writer_share, DURE_EXCLUDE, DURE_UNLOCK)
 FAIRNESS_OF(dure_taker_share, DURE_TAKE, DURE_POST)
 FAIRNESS_OF(pthread_writer_share, PTHREAD_EXCLUDE, PTHREAD_UNLOCK)
+FAIRNESS_OF(ck_writer_share, CK_EXCLUDE, CK_UNLOCK)
 FAIRNESS_OF(posix_taker_share, POSIX_TAKE, POSIX_POST)
 FAIRNESS_OF(sysv_taker_share, SYSV_TAKE, SYSV_POST)
 
@@ -244,6 +266,9 @@ FAIRNESS_OF(sysv_taker_share, SYSV_TAKE, SYSV_POST)
 	  __VA_ARGS__ }
 #define PTHREAD(round_, ...)                                                                      \
 	{ .who = "pthread pshared", .open = open_pthread, .join = join, .round = round_,          \
+	  .close = close_state, __VA_ARGS__ }
+#define CK(round_, ...)                                                                           \
+	{ .who = "ck_rwlock", .open = open_ck, .join = join, .round = round_,                     \
 	  .close = close_state, __VA_ARGS__ }
 #define POSIX(round_, ...)                                                                        \
 	{ .who = "sem_t", .open = open_posix, .join = join, .round = round_,                      \
@@ -265,7 +290,7 @@ const struct bench_row bench_shared_lock_rows[] = {
 		.what = "lock + unlock for reading what nobody else wants",
 		.unit = "ns", .flags = BENCH_CPU_TIME, .ops = 1000000,
 		.contenders = { MINE("dure", dure_reads, .ops = 0),
-				PTHREAD(pthread_reads, .ops = 0),
+				PTHREAD(pthread_reads, .ops = 0), CK(ck_reads, .ops = 0),
 				BOOST_RWLOCK(bench_boost_rwlock_read, .ops = 0) },
 		.goals = { { .text = "", .fixed = 15 } },
 	},
@@ -275,6 +300,7 @@ const struct bench_row bench_shared_lock_rows[] = {
 		.unit = "ns", .flags = BENCH_BOTH_CORES | BENCH_CPU_TIME, .ops = 500000,
 		.contenders = { MINE("dure", dure_reads, .processes = 2),
 				PTHREAD(pthread_reads, .processes = 2),
+				CK(ck_reads, .processes = 2),
 				BOOST_RWLOCK(bench_boost_rwlock_read, .processes = 2, .ops = 50000) },
 		.goals = { { .text = "", .fixed = 15 } },
 	},
@@ -283,7 +309,7 @@ const struct bench_row bench_shared_lock_rows[] = {
 		.what = "lock + unlock for writing what nobody else wants",
 		.unit = "ns", .flags = BENCH_CPU_TIME, .ops = 500000,
 		.contenders = { MINE("dure", dure_writes, .ops = 0),
-				PTHREAD(pthread_writes, .ops = 0),
+				PTHREAD(pthread_writes, .ops = 0), CK(ck_writes, .ops = 0),
 				BOOST_RWLOCK(bench_boost_rwlock_write, .ops = 0),
 				MINE("dure mutex", dure_mutexes, .ops = 0) },
 		.goals = { { .text = "two mutexes", .of = { { "dure mutex", 2 } } } },
@@ -313,6 +339,7 @@ const struct bench_row bench_shared_lock_rows[] = {
 		.unit = "ns", .flags = BENCH_BOTH_CORES, .ops = 50000,
 		.contenders = { MINE("dure", dure_writes, .processes = 2),
 				PTHREAD(pthread_writes, .processes = 2),
+				CK(ck_writes, .processes = 2),
 				BOOST_RWLOCK(bench_boost_rwlock_write, .processes = 2),
 				MINE("dure mutex", dure_mutexes, .processes = 2) },
 		.goals = { { .text = "pthread", .of = { { "pthread pshared", 1 } } } },
@@ -339,7 +366,8 @@ const struct bench_row bench_shared_lock_rows[] = {
 		.what = "smaller share of two processes: writing",
 		.unit = "", .flags = BENCH_MORE_IS_BETTER | BENCH_BOTH_CORES, .ops = 100000,
 		.contenders = { MINE("dure", dure_writer_share, .processes = 2, .is_coupled = 1),
-				PTHREAD(pthread_writer_share, .processes = 2, .is_coupled = 1) },
+				PTHREAD(pthread_writer_share, .processes = 2, .is_coupled = 1),
+				CK(ck_writer_share, .processes = 2, .is_coupled = 1) },
 		.goals = { { .text = "", .fixed = 0.1 } },
 	},
 	{
