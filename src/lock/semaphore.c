@@ -180,10 +180,23 @@ static bool ask_the_dead(struct durei_lane *lane, const struct dl_semaphore *s)
 	return durei_share_recover(lane, &holders);
 }
 
-/* Others may sleep, and whoever woke us has cleared the flag. */
-static void pass_on(struct dl_semaphore *s)
+static void wake(dure_segment *seg, const struct dl_semaphore *s, uint64_t before, uint32_t units)
 {
-	(void)cell64_or(&s->word, DL_SEMAPHORE_WAITED);
+	if (before & DL_SEMAPHORE_WAITED)
+		durei_wake(seg, durei_semaphore_half(&s->word),
+			   before & DL_SEMAPHORE_MANY ? UINT32_MAX >> 1 : units);
+}
+
+/*
+ * Others may sleep, and whoever woke us has cleared the flag: so who posted after him has woken
+ * nobody, and left units.
+ */
+static void pass_on(dure_segment *seg, struct dl_semaphore *s)
+{
+	uint64_t before = cell64_or(&s->word, DL_SEMAPHORE_WAITED);
+
+	if (value_of(before))
+		wake(seg, s, before | DL_SEMAPHORE_WAITED, value_of(before));
 }
 
 int dure_semaphore_take(dure_segment *segment, dure_semaphore *semaphore, uint32_t units,
@@ -211,18 +224,11 @@ int dure_semaphore_take(dure_segment *segment, dure_semaphore *semaphore, uint32
 		r = try_take(lane, s, units, flags);
 	}
 	if (has_slept && r == 0)
-		pass_on(s);
+		pass_on(segment, s);
 	return r;
 }
 
 /* -- posting ----------------------------------------------------------------------------- */
-
-static void wake(dure_segment *seg, const struct dl_semaphore *s, uint64_t before, uint32_t units)
-{
-	if (before & DL_SEMAPHORE_WAITED)
-		durei_wake(seg, durei_semaphore_half(&s->word),
-			   before & DL_SEMAPHORE_MANY ? UINT32_MAX >> 1 : units);
-}
 
 int dure_semaphore_post(dure_segment *segment, dure_semaphore *semaphore, uint32_t units)
 {

@@ -172,6 +172,41 @@ static void there_are_never_more_inside_than_units(void **state)
 }
 
 /* Producers and consumers that are killed all the time; what is in use is never lost or doubled. */
+static void *take_one(void *context)
+{
+	*(int *)context = dure_semaphore_take(seg, sem, 1, DURE_TAKE_FOR_GOOD, DURE_MS(20000));
+	return NULL;
+}
+
+/*
+ * The second unit is posted before the first sleeper has run: nobody says any more that the other
+ * one sleeps. The first one does, when it has got its unit.
+ */
+static void each_of_two_units_wakes_a_sleeper(void **state)
+{
+	enum { ROUNDS = 30, SLICE_MS = 10 };
+	int slow = 0;
+
+	(void)state;
+	T_OK(dure_semaphore_init(seg, sem, 0));
+	for (int round = 0; round < ROUNDS; round++) {
+		pthread_t threads[2];
+		int got[2];
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, take_one, &got[i]), 0);
+		t_sleep_ms(3);		/* they sleep by now; else the round is only easier */
+		int64_t start = t_now_ns();
+		T_OK(dure_semaphore_post(seg, sem, 1));
+		T_OK(dure_semaphore_post(seg, sem, 1));
+		for (int i = 0; i < 2; i++) {
+			assert_int_equal(pthread_join(threads[i], NULL), 0);
+			assert_int_equal(got[i], 0);
+		}
+		slow += t_now_ns() - start > SLICE_MS * 1000000;
+	}
+	assert_in_range(slow, 0, ROUNDS / 3);
+}
+
 static void kills_lose_and_double_nothing(void **state)
 {
 	enum { ROUNDS = 300, WORKERS = 3 };
@@ -207,6 +242,7 @@ int main(void)
 		cmocka_unit_test(units_come_back_from_the_dead),
 		cmocka_unit_test(units_come_back_from_threads_that_end),
 		cmocka_unit_test(there_are_never_more_inside_than_units),
+		cmocka_unit_test(each_of_two_units_wakes_a_sleeper),
 		cmocka_unit_test(kills_lose_and_double_nothing),
 	};
 
