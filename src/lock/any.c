@@ -159,22 +159,22 @@ static int check_item(dure_segment *seg, const struct dure_wait_item *item)
 		return durei_mutex_check(seg, object);
 	case DURE_WAIT_SHARED:
 		ok = durei_place_is(seg, object, sizeof(struct dl_rwlock),
-				    &((const struct dl_rwlock *)object)->kind, DL_LOCK_IS_RWLOCK,
+				    DUREI_KIND_OF((const struct dl_rwlock *)object), DL_LOCK_IS_RWLOCK,
 				    "reader-writer lock");
 		break;
 	case DURE_WAIT_UNITS:
 		ok = durei_place_is(seg, object, sizeof(struct dl_semaphore),
-				    &((const struct dl_semaphore *)object)->kind,
+				    DUREI_KIND_OF((const struct dl_semaphore *)object),
 				    DL_LOCK_IS_SEMAPHORE, "semaphore");
 		break;
 	case DURE_WAIT_EVENT:
-		ok = durei_place_is(seg, s, sizeof *s, &s->kind, DL_LOCK_IS_EVENT, "event");
+		ok = durei_place_is(seg, s, sizeof *s, DUREI_KIND_OF(s), DL_LOCK_IS_EVENT, "event");
 		break;
 	case DURE_WAIT_LATCH:
-		ok = durei_place_is(seg, s, sizeof *s, &s->kind, DL_LOCK_IS_LATCH, "latch");
+		ok = durei_place_is(seg, s, sizeof *s, DUREI_KIND_OF(s), DL_LOCK_IS_LATCH, "latch");
 		break;
 	case DURE_WAIT_CONDITION:
-		ok = durei_place_is(seg, s, sizeof *s, &s->kind, DL_LOCK_IS_CONDITION, "condition");
+		ok = durei_place_is(seg, s, sizeof *s, DUREI_KIND_OF(s), DL_LOCK_IS_CONDITION, "condition");
 		break;
 	default:
 		return durei_error(EINVAL, "%u is no kind of item", item->kind);

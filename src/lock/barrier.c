@@ -55,7 +55,7 @@ static struct dl_barrier *barrier_in(dure_segment *seg, const dure_barrier *barr
 {
 	struct dl_barrier *b = (struct dl_barrier *)(uintptr_t)barrier;
 
-	return durei_place_is(seg, b, sizeof *b, &b->kind, DL_LOCK_IS_BARRIER, "barrier") ? b : NULL;
+	return durei_place_is(seg, b, sizeof *b, DUREI_KIND_OF(b), DL_LOCK_IS_BARRIER, "barrier") ? b : NULL;
 }
 
 static int begin(struct call *c, dure_segment *segment, const dure_barrier *barrier)

@@ -14,6 +14,10 @@ int durei_place_check(dure_segment *seg, const void *lock, uint64_t bytes);
 bool durei_place_refuse(dure_segment *seg, const void *lock, uint64_t bytes, const char *what)
 	__attribute__((cold));
 
+/* Where a lock says its kind: an address, which may be of no lock at all. */
+#define DUREI_KIND_OF(lock)                                                                       \
+	((const uint32_t *)((uintptr_t)(lock) + offsetof(__typeof__(*(lock)), kind)))
+
 /*
  * A lock in use, whose kind stands at `kind` in it: this one, or 0. what: for the sentence.
  * False: the sentence is said.

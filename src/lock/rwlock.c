@@ -54,7 +54,7 @@ static struct dl_rwlock *lock_in(dure_segment *seg, const dure_rwlock *lock)
 {
 	struct dl_rwlock *l = (struct dl_rwlock *)(uintptr_t)lock;
 
-	return durei_place_is(seg, l, sizeof *l, &l->kind, DL_LOCK_IS_RWLOCK, "reader-writer lock")
+	return durei_place_is(seg, l, sizeof *l, DUREI_KIND_OF(l), DL_LOCK_IS_RWLOCK, "reader-writer lock")
 		       ? l : NULL;
 }
 

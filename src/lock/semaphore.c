@@ -39,7 +39,7 @@ static struct dl_semaphore *semaphore_in(dure_segment *seg, const dure_semaphore
 {
 	struct dl_semaphore *s = (struct dl_semaphore *)(uintptr_t)semaphore;
 
-	return durei_place_is(seg, s, sizeof *s, &s->kind, DL_LOCK_IS_SEMAPHORE, "semaphore") ? s : NULL;
+	return durei_place_is(seg, s, sizeof *s, DUREI_KIND_OF(s), DL_LOCK_IS_SEMAPHORE, "semaphore") ? s : NULL;
 }
 
 static int check_units(uint32_t units)

@@ -86,7 +86,7 @@ static int check(dure_segment *seg, const dure_seqlock *lock, size_t bytes)
 {
 	const struct dl_seqlock *s = (const struct dl_seqlock *)lock;
 
-	if (!durei_place_is(seg, s, sizeof *s, &s->kind, DL_LOCK_IS_SEQLOCK, "sequence lock"))
+	if (!durei_place_is(seg, s, sizeof *s, DUREI_KIND_OF(s), DL_LOCK_IS_SEQLOCK, "sequence lock"))
 		return -EINVAL;
 	if (s->value_bytes != bytes || bytes == 0 || bytes > DURE_SEQLOCK_VALUE_MAX ||
 	    !durei_bytes_are_backed(seg, durei_offset(seg, s), DURE_SEQLOCK_BYTES(bytes)))
@@ -217,7 +217,7 @@ int dure_seqlock_cancel(dure_segment *segment, dure_seqlock *lock)
 	lane = durei_lane_get(segment, &r);
 	if (!lane)
 		return r;
-	if (!durei_place_is(segment, s, sizeof *s, &s->kind, DL_LOCK_IS_SEQLOCK, "sequence lock"))
+	if (!durei_place_is(segment, s, sizeof *s, DUREI_KIND_OF(s), DL_LOCK_IS_SEQLOCK, "sequence lock"))
 		return -EINVAL;
 	r = check_begun(lane, s);
 	if (r == 0)

@@ -39,7 +39,7 @@ int durei_signal_begin(dure_segment *seg, const void *signal, uint32_t kind, con
 	*ret = s;
 	if (__builtin_expect(!*ret_lane, 0))
 		return r;
-	return durei_place_is(seg, s, sizeof *s, &s->kind, kind, what) ? 0 : -EINVAL;
+	return durei_place_is(seg, s, sizeof *s, DUREI_KIND_OF(s), kind, what) ? 0 : -EINVAL;
 }
 
 int durei_signal_sleep(struct durei_lane *lane, struct cell32 *word, uint32_t seen,

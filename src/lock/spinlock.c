@@ -24,7 +24,7 @@ static struct dl_spinlock *spinlock_in(dure_segment *seg, const dure_spinlock *l
 {
 	struct dl_spinlock *s = (struct dl_spinlock *)(uintptr_t)lock;
 
-	return durei_place_is(seg, s, sizeof *s, &s->kind, DL_LOCK_IS_SPINLOCK, "spinlock") ? s : NULL;
+	return durei_place_is(seg, s, sizeof *s, DUREI_KIND_OF(s), DL_LOCK_IS_SPINLOCK, "spinlock") ? s : NULL;
 }
 
 static int begin(dure_segment *segment, dure_spinlock *lock, struct durei_lane **ret_lane,

@@ -81,9 +81,10 @@ void durei_poll_arm(dure_segment *seg, const struct cell32 *word)
 	fence_full();		/* [POLL1] the bit, before the look at the object */
 }
 
+/* Memory without a file has one user, and nobody who polls, whatever its bytes say. */
 static void touch(dure_segment *seg)
 {
-	int fd = durei_backing_fd(seg);
+	int fd = seg->path ? durei_backing_fd(seg) : -1;
 
 	if (fd >= 0)
 		durei_notify_touch(fd);
