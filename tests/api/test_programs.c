@@ -111,6 +111,7 @@ static void a_short_text_waits_for_its_user(void **state)
 	press(c, "q");
 	await_on_screen(c, screen, "lines\n");
 	assert_non_null(strstr(screen, "result 0, status 0, all lines\n"));
+	T_IS(dure_process_wait(dure_coprocess_process(c), PATIENCE), 0);
 	T_IS(dure_coprocess_close(c), 0);
 }
 
