@@ -100,6 +100,8 @@ void must(int result, const char *what);
 struct dure_segment_options small_segment(void);
 
 /* what the segment's name begins with: never a real segment of anybody */
+#ifndef CRASH_SEGMENT
 #define CRASH_SEGMENT "crash-matrix"
+#endif
 
 #endif
