@@ -95,6 +95,14 @@ static inline int t_small_shm(unsigned bytes)
 				 dure_last_error(), word);                                        \
 	} while (0)
 
+/* for qsort */
+static inline int t_by_value(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
 /* a name of this test run's own */
 static inline const char *t_name(void)
 {

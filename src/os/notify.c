@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * notify.c - one descriptor that becomes readable when a file is closed, or touched, by anybody
+ * notify.c - one descriptor that becomes readable when a file is closed, or touched, by a writer
  *
  * How      inotify reports closes, a timer reports "look again"; epoll makes one of the two. A
- *          touch sets the file's times, or reads a byte: it needs no descriptor of those who are
- *          to hear of it, and costs nothing while nobody does it.
+ *          touch sets the file's times, or asks for room that it has: it needs no descriptor of
+ *          those who are to hear of it, and costs nothing while nobody does it. Who only reads
+ *          the file, and there are programs that read every file, is not reported.
  * Death    three descriptors, which the kernel closes.
  */
 #include "os/notify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -53,7 +55,8 @@ int durei_notify_open(struct durei_notify *notify, int fd, bool with_touches)
 
 	*notify = (struct durei_notify){ -1, -1, -1 };
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	r = open_all(notify, path, with_touches ? IN_CLOSE | IN_ATTRIB | IN_ACCESS : IN_CLOSE);
+	r = open_all(notify, path, with_touches ? IN_CLOSE_WRITE | IN_ATTRIB | IN_MODIFY :
+						  IN_CLOSE_WRITE);
 	if (r < 0)
 		durei_notify_close(notify);
 	return r;
@@ -61,13 +64,9 @@ int durei_notify_open(struct durei_notify *notify, int fd, bool with_touches)
 
 void durei_notify_touch(int fd)
 {
-	char byte;
-
 	/* who may write by a descriptor that was passed to it may not be let set times */
-	if (futimens(fd, NULL) < 0) {
-		ssize_t bytes = pread(fd, &byte, 1, 0);
-		(void)bytes;
-	}
+	if (futimens(fd, NULL) < 0)
+		(void)fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 1);
 }
 
 /* Events of a file that is watched by itself have no names behind them; one that says that
@@ -78,7 +77,7 @@ static bool has_close(const char *events, ssize_t bytes)
 
 	for (; bytes >= (ssize_t)sizeof event; bytes -= (ssize_t)sizeof event) {
 		memcpy(&event, events, sizeof event);
-		if (event.mask & (IN_CLOSE | IN_Q_OVERFLOW))
+		if (event.mask & (IN_CLOSE_WRITE | IN_Q_OVERFLOW))
 			return true;
 		events += sizeof event;
 	}

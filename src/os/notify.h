@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * notify.h - one descriptor that becomes readable when a file is closed, or touched, by anybody
+ * notify.h - one descriptor that becomes readable when a file is closed, or touched, by a writer
  */
 #ifndef DUREI_OS_NOTIFY_H
 #define DUREI_OS_NOTIFY_H

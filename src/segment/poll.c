@@ -9,8 +9,8 @@
  *          sets, in one word of the segment, a bit that is a hash of the word he waits for, and
  *          shows on the object that somebody waits. Who wakes the sleepers of an object looks
  *          at the bit and touches the file.
- *          The same descriptor reports closes of the file: so the death of any participant makes
- *          everybody look, and looking mends.
+ *          The same descriptor reports closes of the file by who could write it: so the death of
+ *          any participant makes everybody look, and looking mends. Readers do not wake anybody.
  * Layout   dl_state.polled: bits 32 | serial 32. The serial grows with each arming.
  * Rules    [POLL1] first the descriptor is made quiet, then the bit is set, then the object is
  *                  marked as waited for and looked at. What comes later finds bit and mark

@@ -438,13 +438,6 @@ static void *wait_for_lock(void *context)
 	return NULL;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const int64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
 /* from SIGKILL of the holder, after the waiter has waited for so long, until it has the lock */
 static bool goes_on_at_once(const char *what, int64_t timeout_ns, int waited_ms)
 {
@@ -463,7 +456,7 @@ static bool goes_on_at_once(const char *what, int64_t timeout_ns, int waited_ms)
 		assert_true(w.got_ns >= killed);
 		waits[i] = w.got_ns - killed;
 	}
-	qsort(waits, ROUNDS, sizeof *waits, by_value);
+	qsort(waits, ROUNDS, sizeof *waits, t_by_value);
 	print_message("%s, after %d ms of waiting: median %.3f ms, worst %.3f ms\n", what,
 		      waited_ms,
 		      (double)waits[ROUNDS / 2] / 1e6, (double)waits[ROUNDS - 1] / 1e6);

@@ -166,17 +166,10 @@ static void *wait_for_lock(void *context)
 	return NULL;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const int64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
 /* P2: 1 ms at the median, 50 ms at worst */
 static void print_and_judge(const char *what, int64_t *waits, size_t n)
 {
-	qsort(waits, n, sizeof *waits, by_value);
+	qsort(waits, n, sizeof *waits, t_by_value);
 	print_message("%s: median %.3f ms, worst %.3f ms\n", what, (double)waits[n / 2] / 1e6,
 		      (double)waits[n - 1] / 1e6);
 	assert_true(waits[n / 2] <= DURE_MS(1));

@@ -430,6 +430,53 @@ static void idle_costs_nothing(void **state)
 	dure_poll_close(poll_for);
 }
 
+/* Programs that list or copy all of /dev/shm read and close this file, too. */
+static void readers_wake_nobody(void **state)
+{
+	struct dure_wait_item item = { .object = &root->events[3], .kind = DURE_WAIT_EVENT };
+	char path[40], byte;
+	dure_poll *poll_for;
+
+	(void)state;
+	T_OK(dure_poll_open(seg, &poll_for));
+	make_quiet(poll_for, &item, 1);
+	snprintf(path, sizeof path, "/proc/self/fd/%d", dure_segment_fd(seg));
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(fd, &byte, 1), 1);
+	close(fd);
+	assert_false(is_readable(poll_for, 30));
+	dure_poll_close(poll_for);
+}
+
+static void set_as_nobody(void)
+{
+	T_IN_CHILD(setgid(65534) == 0 && setuid(65534) == 0);
+	T_IN_CHILD(futimens(dure_segment_fd(seg), NULL) < 0);
+	T_IN_CHILD(dure_event_set(seg, &root->events[3]) == 0);
+}
+
+/* The file is not his: he cannot set its times. */
+static void who_has_but_a_descriptor_is_heard(void **state)
+{
+	struct dure_wait_item item = { .object = &root->events[3], .kind = DURE_WAIT_EVENT };
+	dure_poll *poll_for;
+
+	(void)state;
+	if (geteuid() != 0) {
+		print_message("needs root: becomes somebody else\n");
+		skip();
+	}
+	T_OK(dure_event_reset(seg, &root->events[3]));
+	T_OK(dure_poll_open(seg, &poll_for));
+	make_quiet(poll_for, &item, 1);
+	pid_t pid = child(set_as_nobody, true);
+	assert_true(is_readable(poll_for, PATIENCE_MS));
+	assert_int_equal(await(poll_for, &item, 1), 1);
+	t_kill(pid);
+	T_OK(dure_event_reset(seg, &root->events[3]));
+	dure_poll_close(poll_for);
+}
+
 /* -- many -------------------------------------------------------------------------------- */
 
 static void epoll_tells_many_apart(void **state)
@@ -670,6 +717,8 @@ int main(void)
 		cmocka_unit_test(a_childs_handle_is_stale),
 		cmocka_unit_test(nobody_pays_for_nobody),
 		cmocka_unit_test(idle_costs_nothing),
+		cmocka_unit_test(readers_wake_nobody),
+		cmocka_unit_test(who_has_but_a_descriptor_is_heard),
 		cmocka_unit_test(epoll_tells_many_apart),
 		cmocka_unit_test(no_unit_is_missed),
 		cmocka_unit_test(no_signal_is_missed),
