@@ -10,25 +10,14 @@ struct root {
 	uint64_t counter;
 };
 
-static dure_segment *seg;
-static struct root *root;
+#include "root.h"
 
 static int setup(void **state)
 {
 	(void)state;
-	seg = t_segment(16 << 20);
-	T_OK(dure_object_construct(seg, "root", DURE_TYPE(struct root), 1, NULL, NULL, (void **)&root));
+	make_segment_and_root();
 	T_OK(dure_mutex_init(seg, &root->recursive, DURE_MUTEX_RECURSIVE));
 	T_OK(dure_mutex_init(seg, &root->checked, DURE_MUTEX_DEADLOCK_CHECK));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
 	return 0;
 }
 

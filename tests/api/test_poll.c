@@ -3,10 +3,11 @@
  * Description: a descriptor tells when something is ready, wherever the segment lies, whoever dies
  * and at whichever instruction; and costs nothing while nothing happens.
  */
-#include "../t.h"
 
 #include <sys/epoll.h>
 #include <sys/resource.h>
+
+#include "../t.h"
 
 enum { EVENTS = 40, PATIENCE_MS = 10000 };
 
@@ -20,13 +21,12 @@ struct root {
 	uint64_t made, used;
 };
 
-static dure_segment *seg;
-static struct root *root;
+#include "root.h"
 
 static void open_segment(struct dure_segment_options *o, const char *name)
 {
 	T_IS(dure_segment_open(name, DURE_CREATE, o, &seg), DURE_CREATED);
-	T_OK(dure_object_construct(seg, "root", DURE_TYPE(struct root), 1, NULL, NULL, (void **)&root));
+	make_root();
 	T_OK(dure_latch_init(seg, &root->latch, 1));
 	T_OK(dure_rwlock_init(seg, &root->rwlock));
 	T_OK(dure_semaphore_init(seg, &root->semaphore, 0));
@@ -42,15 +42,6 @@ static int setup(void **state)
 	(void)state;
 	dure_segment_remove(t_name(), DURE_REMOVE_FORCE, NULL);
 	open_segment(&o, t_name());
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
 	return 0;
 }
 

@@ -10,23 +10,12 @@ struct root {
 	uint64_t a, b;
 };
 
-static dure_segment *seg;
-static struct root *root;
+#include "root.h"
 
 static int setup(void **state)
 {
 	(void)state;
-	seg = t_segment(16 << 20);
-	T_OK(dure_object_construct(seg, "root", DURE_TYPE(struct root), 1, NULL, NULL, (void **)&root));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
+	make_segment_and_root();
 	return 0;
 }
 

@@ -9,25 +9,14 @@ struct root {
 	uint64_t inside, most;
 };
 
-static dure_segment *seg;
-static struct root *root;
+#include "root.h"
 static dure_semaphore *sem;
 
 static int setup(void **state)
 {
 	(void)state;
-	seg = t_segment(16 << 20);
-	T_OK(dure_object_construct(seg, "root", DURE_TYPE(struct root), 1, NULL, NULL, (void **)&root));
+	make_segment_and_root();
 	sem = &root->semaphore;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
 	return 0;
 }
 

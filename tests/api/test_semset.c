@@ -14,8 +14,8 @@ struct root {
 	uint64_t inside;
 };
 
-static dure_segment *seg;
-static struct root *root;
+#include "root.h"
+
 static dure_semset *set;
 
 static const uint32_t zeros[SEMAPHORES];
@@ -43,15 +43,6 @@ static int setup(void **state)
 	T_OK(dure_object_construct(seg, "root", DURE_TYPE(struct root), 1, construct,
 				   (void *)(uintptr_t)zeros, (void **)&root));
 	set = (dure_semset *)(void *)root->set;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
 	return 0;
 }
 

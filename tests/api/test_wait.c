@@ -12,8 +12,8 @@ struct root {
 
 enum { ITEMS = 5 };
 
-static dure_segment *seg;
-static struct root *root;
+#include "root.h"
+
 static struct dure_wait_item items[ITEMS];
 
 static int setup(void **state)
@@ -24,22 +24,13 @@ static int setup(void **state)
 	o.processes_max = 128;
 	dure_segment_remove(t_name(), DURE_REMOVE_FORCE, NULL);
 	T_IS(dure_segment_open(t_name(), DURE_CREATE, &o, &seg), DURE_CREATED);
-	T_OK(dure_object_construct(seg, "root", DURE_TYPE(struct root), 1, NULL, NULL, (void **)&root));
+	make_root();
 	items[0] = (struct dure_wait_item){ .object = &root->mutex, .kind = DURE_WAIT_MUTEX };
 	items[1] = (struct dure_wait_item){ .object = &root->rwlock, .kind = DURE_WAIT_SHARED };
 	items[2] = (struct dure_wait_item){ .object = &root->semaphore, .kind = DURE_WAIT_UNITS,
 					    .units = 2 };
 	items[3] = (struct dure_wait_item){ .object = &root->event, .kind = DURE_WAIT_EVENT };
 	items[4] = (struct dure_wait_item){ .object = &root->latch, .kind = DURE_WAIT_LATCH };
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
 	return 0;
 }
 
