@@ -47,7 +47,7 @@ struct dure_segment {
 	uint32_t is_closed;		/* by dure_segment_close; threads may still hold it */
 	uint32_t grows_by_itself;	/* DURE_SEGMENT_GROW */
 	uint32_t references;		/* atomic: see [HANDLE3] */
-	const uint32_t *alive;		/* 1, or 0 in a forked child */
+	uint32_t *alive;		/* 1, or 0 in a forked child */
 
 	unsigned char *base;
 	uint64_t mapped_bytes;
@@ -135,6 +135,11 @@ static inline bool durei_bytes_are_backed(dure_segment *seg, uint64_t offset, ui
 		return true;
 	return durei_bytes_are_backed_now(seg, offset, bytes);
 }
+
+/* One mapping: the handle, and behind it a page that a forked child sees empty. */
+int durei_handle_new(enum durei_access access, const struct durei_backing *backing,
+		     dure_segment **ret);
+void durei_handle_free(dure_segment *seg);
 
 /* 0, or why this handle cannot be used: -EINVAL -ESTALE */
 int durei_handle_check(const dure_segment *seg);

@@ -38,101 +38,6 @@
 
 enum { OPEN_ATTEMPTS = 64 };	/* creators and removers may alternate; not for ever */
 
-/* -- the handle -------------------------------------------------------------------------- */
-
-static size_t handle_bytes(void)
-{
-	return align_up(sizeof(struct dure_segment), durei_page_bytes());
-}
-
-/* One mapping: the handle, and behind it a page that a forked child sees empty. */
-static int new_handle(enum durei_access access, const struct durei_backing *backing,
-		      dure_segment **ret)
-{
-	size_t bytes = handle_bytes(), page = durei_page_bytes();
-	void *memory;
-	int r = durei_map_create(-1, 0, bytes + page, DUREI_MAP_ANONYMOUS, &memory);
-
-	if (r < 0)
-		return durei_error(ENOMEM, "no private memory for a segment's handle");
-	r = durei_map_wipe_on_fork((char *)memory + bytes, page);
-	if (r < 0) {
-		durei_map_remove(memory, bytes + page);
-		return durei_error(EOPNOTSUPP, "the kernel has no MADV_WIPEONFORK (Linux 4.14)");
-	}
-	dure_segment *seg = memory;
-	uint32_t *alive = (uint32_t *)(void *)((char *)memory + bytes);
-	*alive = 1;
-	seg->magic = DUREI_SEGMENT_MAGIC;
-	seg->access = access;
-	seg->alive = alive;
-	seg->references = 1;
-	seg->backing = backing;
-	seg->fd = -1;
-	seg->sysv_id = -1;
-	pthread_mutex_init(&seg->lanes_lock, NULL);
-	*ret = seg;
-	return 0;
-}
-
-static void free_orderings(struct durei_ordering *o)
-{
-	while (o) {
-		struct durei_ordering *next = o->next;
-		free(o);
-		o = next;
-	}
-}
-
-static void free_handle(dure_segment *seg)
-{
-	if (seg->base)
-		seg->backing->unmap(seg);
-	durei_file_close(seg->fd);
-	free(seg->path);
-	free_orderings(seg->orderings);
-	pthread_mutex_destroy(&seg->lanes_lock);
-	seg->magic = 0;
-	durei_map_remove(seg, handle_bytes() + durei_page_bytes());
-}
-
-int durei_handle_check(const dure_segment *seg)
-{
-	if (!seg || seg->magic != DUREI_SEGMENT_MAGIC)
-		return durei_error(EINVAL, "not an open segment (NULL, or closed)");
-	if (*(const volatile uint32_t *)seg->alive != 1)
-		return durei_error(ESTALE, "segment %s: this handle was inherited through fork: call "
-				   "dure_segment_reattach, or open the segment anew",
-				   seg->super.name);
-	if (seg->is_closed)
-		return durei_error(ESTALE, "segment %s was closed by another thread",
-				   seg->super.name);
-	return 0;
-}
-
-int durei_handle_check_write(const dure_segment *seg)
-{
-	int r = durei_handle_check(seg);
-
-	if (r < 0)
-		return r;
-	if (seg->access == DUREI_ACCESS_READ || seg->is_protected)
-		return durei_error(EROFS, "segment %s is open for reading only", seg->super.name);
-	return 0;
-}
-
-bool durei_bytes_are_backed_now(dure_segment *seg, uint64_t offset, uint64_t bytes)
-{
-	uint64_t end, backed;
-
-	if (!add_fits(offset, bytes, &end) || end > seg->mapped_bytes)
-		return false;
-	/* others may have grown it since we looked */
-	backed = seg->backing->backed_bytes(seg);
-	__atomic_store_n(&seg->backed_bytes, backed, __ATOMIC_RELAXED);
-	return end <= backed;
-}
-
 /* -- building ---------------------------------------------------------------------------- */
 
 /* Backs the tables as far as they are used from the start. */
@@ -255,7 +160,7 @@ static void abandon(dure_segment *seg, bool is_new)
 	durei_token_drop(seg);
 	if (is_new && seg->backing->unmake)
 		seg->backing->unmake(seg);
-	free_handle(seg);
+	durei_handle_free(seg);
 }
 
 static int create_new(const struct durei_request *request, const struct durei_backing *backing,
@@ -266,7 +171,7 @@ static int create_new(const struct durei_request *request, const struct durei_ba
 	int r = durei_geometry_plan(request, backing, &plan);
 
 	if (r == 0)
-		r = new_handle(DUREI_ACCESS_WRITE, backing, &seg);
+		r = durei_handle_new(DUREI_ACCESS_WRITE, backing, &seg);
 	if (r < 0)
 		return r;
 	seg->super = plan;
@@ -396,7 +301,7 @@ static int open_existing(const struct durei_request *request,
 			 const struct durei_backing *backing, dure_segment **ret)
 {
 	dure_segment *seg;
-	int r = new_handle(access_of(request), backing, &seg);
+	int r = durei_handle_new(access_of(request), backing, &seg);
 
 	if (r < 0)
 		return r;
@@ -540,14 +445,14 @@ void durei_segment_unref(dure_segment *seg)
 	if (seg->access == DUREI_ACCESS_WRITE)
 		durei_boot_end(seg);
 	durei_token_drop(seg);
-	free_handle(seg);
+	durei_handle_free(seg);
 }
 
 static int close_in_child(dure_segment *seg)
 {
 	seg->has_slot = false;		/* the parent's */
 	seg->slot_pin = NULL;		/* not inherited */
-	free_handle(seg);
+	durei_handle_free(seg);
 	return 0;
 }
 
@@ -577,8 +482,6 @@ int dure_segment_close(dure_segment *segment)
 
 static int attach_again(dure_segment *seg)
 {
-	uint32_t *alive = (uint32_t *)(void *)((char *)seg + handle_bytes());
-
 	seg->has_slot = false;
 	seg->slot_pin = NULL;
 	seg->lanes = NULL;		/* their memory is the parent's affair */
@@ -588,7 +491,7 @@ static int attach_again(dure_segment *seg)
 						  : durei_token_take_shared(seg);
 	if (r < 0)
 		return r;
-	*alive = 1;		/* the advice is inherited: a grandchild sees 0 again */
+	*seg->alive = 1;	/* the advice is inherited: a grandchild sees 0 again */
 	if (seg->access == DUREI_ACCESS_WRITE) {
 		durei_recover_slot(seg);
 		durei_token_describe(seg);
