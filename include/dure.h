@@ -35,6 +35,7 @@
 #include <dure/handshake.h>
 #include <dure/host.h>
 #include <dure/inspect.h>
+#include <dure/lanes.h>
 #include <dure/limit.h>
 #include <dure/list.h>
 #include <dure/map.h>

@@ -12,6 +12,7 @@
 #include "layout/object.h"
 #include "layout/board.h"
 #include "layout/queue.h"
+#include "layout/lanes.h"
 #include "layout/ring.h"
 #include "layout/topic.h"
 #include "segment/lane.h"
@@ -45,6 +46,7 @@ void durei_check_board(struct durei_check *check, const struct dl_board_place *p
 void durei_check_queue(struct durei_check *check, const struct dl_queue_place *place,
 		       uint32_t flags);
 void durei_check_ring(struct durei_check *check, const struct dl_ring_place *place);
+void durei_check_ring_lanes(struct durei_check *check, const struct dl_lanes_place *place);
 void durei_check_topic(struct durei_check *check, const struct dl_topic_place *place);
 
 /* A lock whose holder, if it has one, lists it. */

@@ -105,6 +105,9 @@ static void check_container(struct durei_check *check, const char *type,
 	else if (strncmp(type, "dure_ring", DL_TYPE_NAME_BYTES) == 0 &&
 		 bytes == sizeof(struct dl_ring_place))
 		durei_check_ring(check, data);
+	else if (strncmp(type, "dure_lanes", DL_TYPE_NAME_BYTES) == 0 &&
+		 bytes == sizeof(struct dl_lanes_place))
+		durei_check_ring_lanes(check, data);
 	else if (strncmp(type, "dure_topic", DL_TYPE_NAME_BYTES) == 0 &&
 		 bytes == sizeof(struct dl_topic_place))
 		durei_check_topic(check, data);

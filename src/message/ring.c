@@ -77,48 +77,38 @@ static bool spin(dure_ring *ring, ready_test *is_ready, uint64_t need)
 	return false;
 }
 
-static void fence_others(const dure_ring *ring)
+void durei_ring_show_sleeping(const dure_ring *ring)
 {
-	if (durei_fence_others() < 0)
-		cell32_store_rel(&ring->shared->needs_fence, 1);
-}
-
-/* The other end sees it, or we see what it has done. */
-static void show_sleeping(const dure_ring *ring, struct cell32 *sleeps)
-{
-	cell32_store_rel(sleeps, 1);
+	cell32_store_rel(ring->sleeps, 1);
 	fence_full();			/* our sleeps, before the other's record or head */
-	if (!cell32_load_rlx(&ring->shared->needs_fence))
-		fence_others(ring);
+	if (!cell32_load_rlx(ring->needs_fence) && durei_fence_others() < 0)
+		cell32_store_rel(ring->needs_fence, 1);
 }
 
 /* One sleep. 0: look again */
 static int sleep_once(dure_ring *ring, ready_test *is_ready, uint64_t need, int64_t deadline_ns)
 {
-	struct cell32 *sleeps = &ring->shared->sleeps[ring->end];
 	uint64_t other = other_holder(ring);
 	uint32_t watched = other > DL_RING_LEFT ? (uint32_t)other : 0;
 	int r = 0;
 
-	show_sleeping(ring, sleeps);
+	durei_ring_show_sleeping(ring);
 	if (!is_ready(ring, need))
-		r = durei_wait(durei_lane_last, sleeps, 1, dl_lock_lane(watched),
+		r = durei_wait(durei_lane_last, ring->sleeps, 1, dl_lock_lane(watched),
 			       dl_lock_generation(watched), deadline_ns);
-	cell32_store_rel(sleeps, 0);
+	cell32_store_rel(ring->sleeps, 0);
 	return r < 0 ? r : 0;
 }
 
 /* Who polls is told of what comes from now on. True: it has come. */
 static bool arm(dure_ring *ring, ready_test *is_ready, uint64_t need)
 {
-	struct cell32 *sleeps = &ring->shared->sleeps[ring->end];
-
 	durei_notice_quiet(&ring->notice);
-	durei_poll_arm(ring->seg, sleeps);
-	show_sleeping(ring, sleeps);
+	durei_poll_arm(ring->seg, ring->sleeps);
+	durei_ring_show_sleeping(ring);
 	if (!is_ready(ring, need))
 		return false;
-	cell32_store_rel(sleeps, 0);
+	cell32_store_rel(ring->sleeps, 0);
 	return true;
 }
 
@@ -175,6 +165,11 @@ static inline int check_end(const dure_ring *ring, uint32_t end)
 	return durei_error(EPERM, "segment %s: this end of the ring is another thread's, or is not "
 			   "the %s", ring->seg->super.name,
 			   end == DURE_RING_SENDER ? "sender" : "receiver");
+}
+
+int durei_ring_check_end(const dure_ring *ring, uint32_t end)
+{
+	return check_end(ring, end);
 }
 
 /* -- sending ----------------------------------------------------------------------------- */
@@ -302,7 +297,7 @@ int dure_ring_publish(dure_ring *ring)
 static bool has_record(dure_ring *ring, uint64_t need)
 {
 	(void)need;
-	return cell64_load_acq(durei_ring_word(ring, ring->mine)) != 0;
+	return durei_ring_has_record(ring);
 }
 
 /* The next record's length; -EUCLEAN: it does not lie in the ring. [RINGC3] */

@@ -25,13 +25,13 @@
 #include "message/name.h"
 #include "os/futex.h"
 
-enum { BYTES_DEFAULT = 65536, BYTES_MIN = 1024 };
-
 #define RING_TYPE dure_type_make("dure_ring", sizeof(struct dl_ring_place), 16)
 
-static uint64_t ring_bytes(uint64_t capacity)
+void durei_ring_format(struct dl_ring *ring, uint64_t capacity)
 {
-	return sizeof(struct dl_ring) + capacity;
+	memset(ring, 0, sizeof *ring + sizeof(struct cell64));	/* no record yet [RING1] */
+	ring->magic = DL_RING_MAGIC;
+	ring->capacity = capacity;
 }
 
 /* The ring's constructor. */
@@ -40,35 +40,35 @@ static int format(dure_tx *tx, void *object, uint64_t count, void *context)
 	const struct dure_ring_options *o = context;
 	struct dl_ring_place *place = object;
 	void *block;
-	int r = dure_tx_alloc(tx, ring_bytes(o->bytes), 64, &block);
+	int r = dure_tx_alloc(tx, durei_ring_block_bytes(o->bytes), 64, &block);
 
 	(void)count;
 	if (r < 0)
 		return r;
-	struct dl_ring *ring = memset(block, 0, ring_bytes(o->bytes));
-	ring->magic = DL_RING_MAGIC;
-	ring->capacity = o->bytes;
+	durei_ring_format(block, o->bytes);
 	place->ring.raw = durei_offset(dure_tx_segment(tx), block);	/* still private */
 	return 0;
+}
+
+int durei_ring_check_bytes(uint64_t *bytes)
+{
+	if (!*bytes)
+		*bytes = DUREI_RING_BYTES_DEFAULT;
+	if (is_power_of_two(*bytes) && *bytes >= DUREI_RING_BYTES_MIN && *bytes <= DL_BYTES_MAX)
+		return 0;
+	return durei_error(EINVAL, "options.bytes %llu is no power of two from %d",
+			   (unsigned long long)*bytes, DUREI_RING_BYTES_MIN);
 }
 
 static int check_options(const struct dure_ring_options *options, struct dure_ring_options *ret)
 {
 	int r = durei_options_read(ret, sizeof *ret, sizeof *ret, options);
 
-	if (r == 0 && !ret->bytes)
-		ret->bytes = BYTES_DEFAULT;
-	if (r == 0 && (!is_power_of_two(ret->bytes) || ret->bytes < BYTES_MIN ||
-		       ret->bytes > DL_BYTES_MAX))
-		r = durei_error(EINVAL, "options.bytes %llu is no power of two from %d",
-				(unsigned long long)ret->bytes, BYTES_MIN);
-	return r;
+	return r < 0 ? r : durei_ring_check_bytes(&ret->bytes);
 }
 
-static int bind(dure_ring *ring, dure_segment *seg, const struct dl_ring_place *place,
-		const char *name)
+int durei_ring_bind(dure_ring *ring, dure_segment *seg, uint64_t offset, const char *name)
 {
-	uint64_t offset = cell64_load_acq(&place->ring);
 	struct dl_ring *shared = durei_at(seg, offset);
 
 	if (offset % 64 || offset < seg->super.data_offset ||
@@ -80,10 +80,13 @@ static int bind(dure_ring *ring, dure_segment *seg, const struct dl_ring_place *
 	ring->shared = shared;
 	ring->data = (unsigned char *)(shared + 1);
 	ring->capacity = shared->capacity;
-	if (!is_power_of_two(ring->capacity) || ring->capacity < BYTES_MIN ||
+	if (!is_power_of_two(ring->capacity) || ring->capacity < DUREI_RING_BYTES_MIN ||
 	    ring->capacity > seg->mapped_bytes ||
-	    !durei_bytes_are_backed(seg, offset, ring_bytes(ring->capacity)))
+	    !durei_bytes_are_backed(seg, offset, durei_ring_block_bytes(ring->capacity)))
 		return durei_ring_damaged(ring);
+	ring->sleeps = &shared->sleeps[ring->end];
+	ring->other_sleeps = &shared->sleeps[!ring->end];
+	ring->needs_fence = &shared->needs_fence;
 	return 0;
 }
 
@@ -115,8 +118,7 @@ static int take_up(dure_ring *ring)
 	return 0;
 }
 
-/* While the name is held: 0, or -EAGAIN with the holder. [RINGC1] */
-static int take_end(dure_ring *ring, uint64_t *ret_holder)
+int durei_ring_take_end(dure_ring *ring, uint64_t *ret_holder)
 {
 	struct cell64 *holder = &ring->shared->ends[ring->end].holder;
 	uint64_t seen = cell64_load_acq(holder);
@@ -132,7 +134,7 @@ static int take_end(dure_ring *ring, uint64_t *ret_holder)
 	if (!cell64_cas(holder, &seen, ring->holder))
 		return -EAGAIN;
 	if (durei_fence_others_join() < 0)
-		cell32_store_rel(&ring->shared->needs_fence, 1);
+		cell32_store_rel(ring->needs_fence, 1);
 	r = take_up(ring);
 	if (r < 0)
 		cell64_store_rel(holder, DL_RING_LEFT);
@@ -153,15 +155,15 @@ static int wait_for_end(uint64_t holder, int64_t deadline_ns)
 static int open_held(dure_ring *ring, const struct durei_name *name, uint32_t flags,
 		     uint64_t *ret_holder)
 {
-	void *place;
+	struct dl_ring_place *place;
 	dure_tx *tx;
-	int r = durei_name_hold(name, flags, &tx, &place), made = r;
+	int r = durei_name_hold(name, flags, &tx, (void **)&place), made = r;
 
 	if (r < 0)
 		return r;
-	r = bind(ring, name->seg, place, name->name);
+	r = durei_ring_bind(ring, name->seg, cell64_load_acq(&place->ring), name->name);
 	if (r == 0)
-		r = take_end(ring, ret_holder);
+		r = durei_ring_take_end(ring, ret_holder);
 	if (r < 0)
 		(void)dure_tx_abort(tx);
 	else
@@ -205,17 +207,21 @@ int dure_ring_open(dure_segment *segment, const char *name, uint32_t flags,
 	return r;
 }
 
+void durei_ring_give_end(const dure_ring *ring)
+{
+	uint64_t holder = ring->holder;
+
+	if (cell64_cas(&ring->shared->ends[ring->end].holder, &holder, DL_RING_LEFT))
+		durei_ring_wake_other(ring);
+}
+
 void dure_ring_close(dure_ring *ring)
 {
-	uint64_t holder;
-
 	if (!ring)
 		return;
-	holder = ring->holder;
 	/* by another thread: if the one that opened it still has the end, it is given back too */
-	if (durei_handle_check(ring->seg) == 0 &&
-	    cell64_cas(&ring->shared->ends[ring->end].holder, &holder, DL_RING_LEFT))
-		durei_ring_wake_other(ring);
+	if (durei_handle_check(ring->seg) == 0)
+		durei_ring_give_end(ring);
 	durei_notice_close(&ring->notice);
 	durei_segment_unref(ring->seg);
 	free(ring);
@@ -230,7 +236,7 @@ static int free_ring(dure_tx *tx, void *object, uint64_t count, void *context)
 	return dure_tx_free(tx, ((dure_ring *)context)->shared);
 }
 
-static bool is_in_use(const dure_ring *ring, uint32_t end)
+bool durei_ring_is_in_use(const dure_ring *ring, uint32_t end)
 {
 	uint64_t holder = cell64_load_acq(&ring->shared->ends[end].holder);
 
@@ -241,18 +247,18 @@ int dure_ring_destroy(dure_segment *segment, const char *name)
 {
 	struct durei_name held = { .seg = segment, .name = name, .what = "ring", .type = RING_TYPE,
 				   .format = format };
-	struct dure_ring_options o = { .bytes = BYTES_MIN };
+	struct dure_ring_options o = { .bytes = DUREI_RING_BYTES_MIN };
+	struct dl_ring_place *place;
 	dure_ring ring = { 0 };
-	void *place;
 	dure_tx *tx;
 	int r;
 
 	held.options = &o;
-	r = durei_name_hold(&held, DURE_OPEN, &tx, &place);
+	r = durei_name_hold(&held, DURE_OPEN, &tx, (void **)&place);
 	if (r < 0)
 		return r;
-	r = bind(&ring, segment, place, name);
-	if (r == 0 && (is_in_use(&ring, DURE_RING_SENDER) || is_in_use(&ring, DURE_RING_RECEIVER)))
+	r = durei_ring_bind(&ring, segment, cell64_load_acq(&place->ring), name);
+	if (r == 0 && (durei_ring_is_in_use(&ring, DURE_RING_SENDER) || durei_ring_is_in_use(&ring, DURE_RING_RECEIVER)))
 		r = durei_error(EBUSY, "segment %s: somebody has an end of ring %s",
 				segment->super.name, name);
 	if (r == 0)

@@ -76,6 +76,7 @@ extern const struct scenarios block_scenarios, object_scenarios, transaction_sce
 	container_scenarios,
 	bitmap_scenarios,
 	deque_scenarios,
+	lanes_scenarios,
 	list_scenarios,
 	lock_scenarios,
 	map_scenarios,

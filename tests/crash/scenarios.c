@@ -15,6 +15,7 @@ static const struct scenarios *const rooms[] = {
 	&container_scenarios,
 	&bitmap_scenarios,
 	&deque_scenarios,
+	&lanes_scenarios,
 	&list_scenarios,
 	&lock_scenarios,
 	&map_scenarios,
