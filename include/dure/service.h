@@ -96,7 +96,7 @@ struct dure_ask {
 	uint32_t priority;
 	uint32_t attempts_max;		/* servers that may die of it; 0: any number */
 	int64_t lives_ns;		/* until a server must have taken it; 0: for ever */
-	uint32_t flags;			/* DURE_CALL_BLOCK */
+	uint32_t flags;			/* DURE_CALL_BLOCK; DURE_QUEUE_SPIN or DURE_QUEUE_SLEEP */
 	uint32_t reserved;
 };
 
@@ -107,6 +107,9 @@ struct dure_call {
 	dure_ref place;			/* for the library */
 	uint64_t bytes;			/* of the reply */
 	dure_ref ref;			/* look: the reply's bytes, until the call is forgotten */
+	uint32_t flags;			/* how its reply is waited for: DURE_QUEUE_SPIN or
+					   DURE_QUEUE_SLEEP; ask sets it to what ask.flags say */
+	uint32_t reserved;
 };
 
 /*

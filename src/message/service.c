@@ -32,7 +32,7 @@
 #include "os/futex.h"
 #include "tx/log.h"
 
-enum { COPIED_UNDER_LOCK = 4096 };
+enum { COPIED_UNDER_LOCK = 4096, WAIT_FLAGS = DURE_QUEUE_SPIN | DURE_QUEUE_SLEEP };
 
 /* A service is a queue of calls; the handle is that of the queue. */
 static dure_queue *queue_of(dure_service *service)
@@ -126,7 +126,7 @@ static int read_ask(const dure_queue *queue, const struct dure_ask *how, struct 
 {
 	int r = durei_options_read(ret, sizeof *ret, sizeof *ret, how);
 
-	if (r == 0 && ret->flags & ~(uint32_t)DURE_CALL_BLOCK)
+	if (r == 0 && ret->flags & ~(uint32_t)(DURE_CALL_BLOCK | WAIT_FLAGS))
 		r = durei_error(EINVAL, "%s: flags %#x have unknown bits", queue->title, ret->flags);
 	return r;
 }
@@ -153,6 +153,7 @@ int dure_service_ask(dure_service *service, const void *data, size_t bytes,
 	put.type = ask.type;
 	put.priority = ask.priority;
 	put.lives_ns = ask.lives_ns;
+	put.flags = ask.flags & WAIT_FLAGS;
 	address(lane, data, bytes, &ask, &head, &letter);
 	r = durei_queue_put(queue, &letter, &put, timeout_ns);
 	if (r < 0)
@@ -160,6 +161,7 @@ int dure_service_ask(dure_service *service, const void *data, size_t bytes,
 	ret->id = letter.ret_id;
 	ret->place.offset = letter.ret_offset;
 	ret->bytes = ret->ref.offset = 0;
+	ret->flags = put.flags;
 	return 0;
 }
 
@@ -207,6 +209,7 @@ static int wait_for_answer(struct durei_queue_guard *guard, const struct dure_ca
 	bool is_quiet = false;
 	int r;
 
+	guard->patience = durei_patience_of(call->flags);
 	for (;;) {
 		r = 0;
 		*ret = find_call(guard, call, &r);
@@ -337,6 +340,8 @@ static int lock_answered(dure_queue *queue, const struct dure_call *call, int64_
 	int64_t deadline = durei_deadline(timeout_ns);
 	int r = check_call(queue, call);
 
+	if (r == 0 && call->flags & ~(uint32_t)WAIT_FLAGS)
+		r = durei_error(EINVAL, "%s: call.flags %#x have unknown bits", queue->title, call->flags);
 	if (r == 0)
 		r = durei_queue_lock(queue, deadline, ret_guard);
 	return r < 0 ? r : wait_for_answer(ret_guard, call, timeout_ns, deadline, ret);

@@ -655,6 +655,54 @@ static void descriptors_tell(void **state)
 	t_join(pid);
 }
 
+/* A server of its own that lets the client wait for a while; then it is done. */
+static pid_t slow_server(void)
+{
+	struct dure_queue_select spinning = { .sz = sizeof spinning, .flags = DURE_QUEUE_SPIN };
+	struct dure_request request = { .sz = sizeof request };
+	const char *name = t_name();
+	pid_t pid = t_fork();
+
+	if (pid == 0) {
+		dure_service *mine;
+		dure_segment *s;
+		T_IN_CHILD(dure_segment_open(name, DURE_OPEN, NULL, &s) == 0);
+		T_IN_CHILD(dure_service_open(s, "service", DURE_OPEN, NULL, &mine) == 0);
+		for (int i = 0; i < 2; i++) {
+			T_IN_CHILD(dure_service_take(mine, &spinning, NULL, 0, &request, 20000000000) == 0);
+			t_sleep_ms(20);
+			T_IN_CHILD(dure_service_reply(mine, &request, "r", 1, 0) == 0);
+		}
+		_exit(0);
+	}
+	return pid;
+}
+
+/* As the ask says, and then as the call says. */
+static void clients_wait_as_they_say(void **state)
+{
+	struct dure_ask spin = { .sz = sizeof spin, .flags = DURE_QUEUE_SPIN },
+			odd = { .sz = sizeof odd, .flags = 64 };
+	struct dure_call call = { .sz = sizeof call };
+	pid_t pid = slow_server();
+	char byte = 0;
+
+	(void)state;
+	T_IS(dure_service_ask(service, "q", 1, &odd, 0, &call), -EINVAL);
+	T_OK(dure_service_ask(service, "q", 1, &spin, 0, &call));
+	assert_int_equal(call.flags, DURE_QUEUE_SPIN);
+	T_IS(dure_service_await(service, &call, &byte, 1, 1000000), -ETIMEDOUT);
+	T_OK(dure_service_await(service, &call, &byte, 1, 20000000000));
+	assert_true(byte == 'r' && info().waits == 0);
+	T_OK(dure_service_ask(service, "q", 1, &spin, 0, &call));
+	call.flags = 64;
+	T_FAILS(dure_service_await(service, &call, &byte, 1, 0), -EINVAL, "0x40");
+	call.flags = DURE_QUEUE_SLEEP;
+	T_OK(dure_service_await(service, &call, &byte, 1, 20000000000));
+	assert_in_range(info().waits, 1, 1000);
+	waitpid(pid, NULL, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -671,6 +719,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(calls_outlive_their_servers, setup, teardown),
 		cmocka_unit_test_setup_teardown(any_bytes_are_an_error_at_worst, setup, teardown),
 		cmocka_unit_test_setup_teardown(descriptors_tell, setup, teardown),
+		cmocka_unit_test_setup_teardown(clients_wait_as_they_say, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, t_signals_by_default, NULL);
