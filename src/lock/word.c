@@ -24,6 +24,7 @@
 enum {
 	SPINS = 40,		/* pauses of some 25 ns: about as long as a short section */
 	SPINS_LONG = 2000,	/* about as long as falling asleep and being woken */
+	REST_MAX = 8,		/* pauses between two looks */
 	CIRCLE_MAX = 256,	/* lanes in a circle that is looked for */
 };
 
@@ -46,10 +47,12 @@ static bool closes_circle(struct durei_lane *lane, const struct cell32 *word)
 	return false;
 }
 
+/* Looks less and less often: each look takes the line from the holder, who has work to do in it. */
 static bool spin(struct cell32 *word, uint32_t *seen, int pauses)
 {
-	for (int i = 0; i < pauses; i++) {
-		cell_relax();
+	for (int rest = 1; pauses > 0; pauses -= rest, rest = rest < REST_MAX ? rest * 2 : REST_MAX) {
+		for (int i = 0; i < rest; i++)
+			cell_relax();
 		*seen = cell32_load_rlx(word);	/* relaxed: the cas that follows decides */
 		if (!(*seen & DL_LOCK_OWNER_MASK))
 			return true;

@@ -49,6 +49,14 @@ static int not_locked(dure_queue *queue, int64_t deadline_ns, int r)
 	return r == -ETIMEDOUT && !deadline_ns ? durei_error_plain(EAGAIN) : r;
 }
 
+/* What nearly every operation changes, from where another one has changed it: all lines at once. */
+static inline void fetch_lines(struct dl_queue *q)
+{
+	__builtin_prefetch(&q->numbers, 1);
+	__builtin_prefetch(&q->numbers.count_high, 1);
+	__builtin_prefetch(&q->waiting, 1);
+}
+
 int durei_queue_lock(dure_queue *queue, int64_t deadline_ns, struct durei_queue_guard *ret)
 {
 	int r = 0;
@@ -62,8 +70,16 @@ int durei_queue_lock(dure_queue *queue, int64_t deadline_ns, struct durei_queue_
 	ret->was_held = ret->in_tx && durei_word_is_ours(lane, &lock->word);
 	if (ret->was_held)
 		return durei_word_check_held(lane, &lock->word);
-	r = durei_mutex_take(lane, lock, DL_HELD_CLEAN, durei_lock_patience(deadline_ns));
-	return r < 0 ? not_locked(queue, deadline_ns, r) : 0;
+	if (__builtin_expect(durei_word_is_ours(lane, &lock->word), 0))
+		return durei_mutex_take(lane, lock, DL_HELD_CLEAN, 0);		/* which says why not */
+	/* a batch holds it for some microseconds: as long as it takes to fall asleep */
+	r = durei_word_take(lane, &lock->word, DL_HELD_CLEAN,
+			    DUREI_WORD_CHECK_CIRCLES | DUREI_WORD_SPINS,
+			    durei_lock_patience(deadline_ns));
+	if (__builtin_expect(r < 0, 0))
+		return not_locked(queue, deadline_ns, r);
+	fetch_lines(queue->shared);
+	return 0;
 }
 
 void durei_queue_unlock(struct durei_queue_guard *guard)

@@ -34,6 +34,8 @@ static int look(struct durei_queue_guard *guard, const struct dure_queue_select 
 		*ret = durei_select(guard->queue, which, &r);
 		if (!*ret)
 			return r;
+		__builtin_prefetch(&(*ret)->order, 1);	/* both are needed soon, and are the sender's */
+		__builtin_prefetch(*ret + 1);
 		if (which->flags & DURE_QUEUE_DEAD_LETTERS)
 			return 1;
 		r = durei_message_expire(guard, *ret);

@@ -32,6 +32,7 @@
 
 enum {
 	SPINS = 200,
+	REST_MAX = 16,			/* pauses between two looks */
 	SPINS_PER_LOOK = 5000,		/* of who never sleeps: then it looks for deaths */
 	WATCHED_MAX = 16,
 	LOOKED_AT_FOR_HOLDERS = 64,
@@ -87,11 +88,15 @@ static unsigned whom_to_watch(const struct durei_queue_guard *guard, const struc
 
 /* -- waiting ----------------------------------------------------------------------------- */
 
-/* Looks at what can be seen without the lock, and shows nobody that it waits. */
+/*
+ * Looks at what can be seen without the lock, and shows nobody that it waits; less and less often,
+ * for each look takes lines from those who bring something.
+ */
 static bool spin(const struct dl_queue *q, const struct cell32 *word, uint64_t changes, int spins)
 {
-	for (int i = 0; i < spins; i++) {
-		cell_relax();
+	for (int rest = 1; spins > 0; spins -= rest, rest = rest < REST_MAX ? rest * 2 : REST_MAX) {
+		for (int i = 0; i < rest; i++)
+			cell_relax();
 		if (changes_of(q, word) != changes)
 			return true;
 	}
