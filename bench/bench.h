@@ -58,7 +58,7 @@ enum {
 	BENCH_LONG = 1u << 4,		/* left out by --quick */
 };
 
-enum { BENCH_CONTENDERS_MAX = 12, BENCH_GOALS_MAX = 3 };
+enum { BENCH_CONTENDERS_MAX = 16, BENCH_GOALS_MAX = 3 };
 
 struct bench_row {
 	const char *name;		/* of the row; NULL ends a list of rows */
@@ -83,6 +83,7 @@ extern const struct bench_row bench_ordered_rows[];
 extern const struct bench_row bench_queue_rows[];
 extern const struct bench_row bench_ring_rows[];
 extern const struct bench_row bench_topic_rows[];
+extern const struct bench_row bench_way_rows[];
 extern const struct bench_row bench_segment_rows[];
 extern const struct bench_row bench_recovery_rows[];
 extern const struct bench_row bench_growth_rows[];

@@ -46,6 +46,7 @@ static const struct bench_row *const subjects[] = {
 	bench_queue_rows,
 	bench_ring_rows,
 	bench_topic_rows,
+	bench_way_rows,
 	bench_segment_rows,
 	bench_recovery_rows,
 	bench_growth_rows,

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer_nng.c - nng's publishers and subscribers, over its ipc transport
+ * peer_nng.c - nng's publishers and subscribers, and its pairs, over its ipc transport
  *
  * A subscription is not told to the publisher: so both sides knock until they hear each other.
  */
 #include <nng/nng.h>
+#include <nng/protocol/pair0/pair.h>
 #include <nng/protocol/pubsub0/pub.h>
 #include <nng/protocol/pubsub0/sub.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 
 #include "timing.h"
 #include "topic.h"
+#include "way.h"
 
 enum { KNOCKS = 2000 };
 
@@ -97,3 +99,37 @@ void bench_nng_trip_close(void *shared)
 {
 	free(shared);
 }
+
+/* -- a pair ------------------------------------------------------------------------------ */
+
+static void *open_pair(const struct bench_way_use *use)
+{
+	(void)use;
+	return bench_nng_trip_open(NULL);
+}
+
+static void *join_pair(void *shared, const struct bench_way_use *use, unsigned index)
+{
+	nng_socket *socket = malloc(sizeof *socket);
+	char address[80];
+
+	(void)use;
+	snprintf(address, sizeof address, "%s-pair", ((struct shared *)shared)->address);
+	check(nng_pair0_open(socket), "pair0_open");
+	check(nng_setopt_size(*socket, NNG_OPT_RECVMAXSZ, 0), "recvmaxsz");	/* none */
+	check(index == 0 ? nng_listen(*socket, address, NULL, 0)
+			 : nng_dial(*socket, address, NULL, NNG_FLAG_NONBLOCK), address);
+	return socket;
+}
+
+static void send_pair(void *socket, const void *data, size_t bytes)
+{
+	check(nng_send(*(nng_socket *)socket, (void *)(uintptr_t)data, bytes, 0), "send");
+}
+
+static void receive_pair(void *socket, void *data, size_t bytes)
+{
+	check(nng_recv(*(nng_socket *)socket, data, &bytes, 0), "recv");
+}
+
+const struct bench_way bench_way_nng = { open_pair, join_pair, send_pair, receive_pair, free };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * peer_zmq.c - ZeroMQ's publishers and subscribers, over its ipc transport
+ * peer_zmq.c - ZeroMQ's publishers and subscribers, and its pairs, over its ipc transport
  *
  * A publisher that waits for subscribers that are slow (ZMQ_XPUB_NODROP), so that all is
  * received; and begins when all have subscribed. Contexts have threads: each process makes its
@@ -14,6 +14,7 @@
 
 #include "timing.h"
 #include "topic.h"
+#include "way.h"
 
 enum { SUBSCRIBERS_MAX = 100 };
 
@@ -189,3 +190,33 @@ void bench_zmq_trip_close(void *shared)
 {
 	free(shared);
 }
+
+/* -- a pair ------------------------------------------------------------------------------ */
+
+static void *open_pair(const struct bench_way_use *use)
+{
+	(void)use;
+	return make(1);
+}
+
+static void *join_pair(void *shared, const struct bench_way_use *use, unsigned index)
+{
+	const char *address = ((struct shared *)shared)->address;
+	void *socket = zmq_socket(zmq_ctx_new(), ZMQ_PAIR);
+
+	(void)use;
+	check(index == 0 ? zmq_bind(socket, address) : zmq_connect(socket, address), address);
+	return socket;
+}
+
+static void send_pair(void *socket, const void *data, size_t bytes)
+{
+	check(zmq_send(socket, data, bytes, 0), "send");
+}
+
+static void receive_pair(void *socket, void *data, size_t bytes)
+{
+	check(zmq_recv(socket, data, bytes, 0), "recv");
+}
+
+const struct bench_way bench_way_zmq = { open_pair, join_pair, send_pair, receive_pair, free };

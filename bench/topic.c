@@ -30,9 +30,10 @@ static const struct use one_lags = { 1, DURE_TOPIC_DROP, BENCH_TOPIC_BYTES, KEPT
 	ten_lag = { 10, DURE_TOPIC_DROP, BENCH_TOPIC_BYTES, KEPT },
 	hundred_lag = { 100, DURE_TOPIC_DROP, BENCH_TOPIC_BYTES, KEPT },
 	one_blocks = { 1, DURE_TOPIC_BLOCK, BENCH_TOPIC_BYTES, KEPT },
+	ten_block = { 10, DURE_TOPIC_BLOCK, BENCH_TOPIC_BYTES, KEPT },
 	hundred_block = { 100, DURE_TOPIC_BLOCK, BENCH_TOPIC_BYTES, KEPT },
 	large_one = { 1, DURE_TOPIC_BLOCK, LARGE, 16 };
-static const unsigned one = 1, hundred = 100;
+static const unsigned one = 1, ten = 10, hundred = 100;
 
 struct side {
 	dure_segment *segment;
@@ -259,6 +260,16 @@ const struct bench_row bench_topic_rows[] = {
 		.ops = 20000,
 		.contenders = { DURE("dure", &hundred_block, join_dure, round_arrive),
 				ZMQ(&hundred, 2000) },
+		.goals = { { .text = "ZeroMQ x 5", .of = { { "ZeroMQ", 5 } } } },
+	},
+	{
+		.name = "topic-fan-10",
+		.what = "64 B to 10 subscribers of another process, received by each",
+		.unit = "M/s",
+		.flags = BENCH_MORE_IS_BETTER | BENCH_BOTH_CORES,
+		.ops = 100000,
+		.contenders = { DURE("dure", &ten_block, join_dure, round_arrive),
+				ZMQ(&ten, 20000) },
 		.goals = { { .text = "ZeroMQ x 5", .of = { { "ZeroMQ", 5 } } } },
 	},
 	{
