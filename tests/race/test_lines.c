@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_lines.c - races between threads that use a ring, a board and a service
+ * test_lines.c - races between threads that use a ring, lanes, a board and a service
  *
  * Why      see test_threads.c. Here: the words that two sides change without a lock.
  * How      One thread sends records of its own make, the other checks them; the same with values
@@ -30,6 +30,7 @@ enum {
 	CALLS = 2000,
 #endif
 	WORDS = 16,
+	SENDERS = 3,
 };
 
 #define EXPECT(condition)                                                                         \
@@ -105,6 +106,56 @@ static void a_ring(void **state)
 	(void)state;
 	run(send_records, receive_records);
 	T_OK(dure_ring_destroy(seg, "ring"));
+}
+
+/* -- lanes ------------------------------------------------------------------------------- */
+
+/* The sender's number is in the upper half of its words. */
+static void *send_by_lane(void *context)
+{
+	struct dure_lanes_options o = { .sz = sizeof o, .bytes = 2048, .senders_max = SENDERS };
+	uint64_t sender = *(const uint64_t *)context, words[WORDS];
+	dure_lanes *lanes;
+
+	EXPECT(dure_lanes_open(seg, "lanes", DURE_CREATE | DURE_OPEN, &o, DURE_LANES_SENDER, 0,
+			       &lanes) >= 0);
+	for (uint64_t i = 0; i < RECORDS; i++) {
+		fill(words, sender << 32 | i);
+		EXPECT(dure_lanes_send(lanes, words, sizeof words, DURE_FOREVER) == 0);
+	}
+	dure_lanes_close(lanes);
+	return NULL;
+}
+
+static void receive_from_lanes(void)
+{
+	struct dure_lanes_options o = { .sz = sizeof o, .bytes = 2048, .senders_max = SENDERS };
+	uint64_t words[WORDS], next[SENDERS] = { 0 };
+	dure_lanes *lanes;
+	size_t bytes;
+
+	EXPECT(dure_lanes_open(seg, "lanes", DURE_CREATE | DURE_OPEN, &o, DURE_LANES_RECEIVER, 0,
+			       &lanes) >= 0);
+	for (uint64_t i = 0; i < (uint64_t)SENDERS * RECORDS; i++) {
+		EXPECT(dure_lanes_receive(lanes, words, sizeof words, &bytes, NULL, DURE_FOREVER) == 0);
+		EXPECT(bytes == sizeof words && is_whole(words) && words[0] >> 32 < SENDERS);
+		EXPECT((words[0] & UINT32_MAX) == next[words[0] >> 32]++);
+	}
+	dure_lanes_close(lanes);
+}
+
+static void lanes(void **state)
+{
+	static const uint64_t numbers[SENDERS] = { 0, 1, 2 };
+	pthread_t threads[SENDERS];
+
+	(void)state;
+	for (int i = 0; i < SENDERS; i++)
+		pthread_create(&threads[i], NULL, send_by_lane, (void *)(uintptr_t)&numbers[i]);
+	receive_from_lanes();
+	for (int i = 0; i < SENDERS; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT(dure_lanes_destroy(seg, "lanes") == 0);
 }
 
 /* -- a board ----------------------------------------------------------------------------- */
@@ -215,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_ring),
+		cmocka_unit_test(lanes),
 		cmocka_unit_test(a_board),
 		cmocka_unit_test(a_service),
 	};

@@ -67,7 +67,8 @@ static bool goes_round(struct world *w, dure_lanes *receiver)
 	bool goes = true;
 
 	for (int i = 0; i < LANES; i++)
-		senders[i] = end_of(w, DURE_LANES_SENDER);
+		if (try_end(w, DURE_LANES_SENDER, &senders[i]) < 0)
+			return false;
 	if (try_end(w, DURE_LANES_SENDER, &none) != -EAGAIN)
 		return false;
 	for (int i = 0; goes && i < 6; i++) {
