@@ -9,7 +9,7 @@
 #ifndef DURE_INSPECT_H
 #define DURE_INSPECT_H
 
-#include <dure/ref.h>
+#include <dure/object.h>
 
 DURE_BEGIN
 
@@ -130,6 +130,73 @@ struct dure_page_info {
 DURE_API int dure_page_list(dure_segment *segment,
 			    int (*visit)(const struct dure_page_info *info, void *context),
 			    void *context);
+
+/* What messages go through, as an observer sees it. */
+enum dure_channel_kind {
+	DURE_CHANNEL_QUEUE = 1,
+	DURE_CHANNEL_SERVICE = 2,
+	DURE_CHANNEL_TOPIC = 3,
+	DURE_CHANNEL_RING = 4,
+	DURE_CHANNEL_BOARD = 5,
+};
+
+/* Figures; 0 where there is no such thing. While others change it, they may not fit together. */
+struct dure_channel_info {
+	size_t sz;
+	uint32_t kind;			/* enum dure_channel_kind */
+	uint32_t is_shut;		/* or being destroyed */
+	uint64_t messages, bytes;	/* queue, service: waiting and taken; topic: kept; ring: bytes
+					   not received, heads of records included */
+	uint64_t taken;			/* of these: with receivers, or servers */
+	uint64_t dead_letters;
+	uint64_t in, out;		/* since the beginning: sent, published, written; received,
+					   answered. Rings count neither */
+	uint64_t messages_max, bytes_max;
+	uint32_t users;			/* living processes that have it open; not of rings */
+	uint32_t reserved;
+};
+
+/*
+ * dure_channel_info - how full a queue, service, topic, ring or board is
+ *
+ * object is one of those that dure_object_list visits. Unlike dure_queue_info and its kin this
+ * needs neither a handle nor the right to write, and does not count as a user.
+ *
+ * Returns  0; -EINVAL (it is none of them) -EUCLEAN -ESTALE
+ */
+DURE_API int dure_channel_info(dure_segment *segment, const struct dure_object_info *object,
+			       struct dure_channel_info *info);
+
+enum dure_holder_role {
+	DURE_HOLDER_MESSAGE = 1,	/* has taken it from a queue or service, and not settled it */
+	DURE_HOLDER_SENDER = 2,		/* has this end of a ring */
+	DURE_HOLDER_RECEIVER = 3,
+};
+
+struct dure_holder_info {
+	size_t sz;
+	uint32_t role;			/* enum dure_holder_role */
+	uint32_t is_alive;
+	uint32_t process, thread;	/* ids, in their own namespace; 0: it is gone */
+	uint64_t id;			/* of the message, and what follows */
+	int64_t type;
+	uint64_t bytes;
+	uint32_t priority;
+	uint32_t deliveries;
+};
+
+/*
+ * dure_holder_list - who has which message of a queue or service, and the ends of a ring
+ *
+ * object as above; of topics and boards there is nothing to visit (dure_topic_look has a topic's
+ * subscribers). Messages come in the order in which they were taken. What the dead have is listed
+ * until somebody who needs it takes it back.
+ *
+ * Returns  0, or what visit returned; -EINVAL -EUCLEAN -ENOMEM -ESTALE
+ */
+DURE_API int dure_holder_list(dure_segment *segment, const struct dure_object_info *object,
+			      int (*visit)(const struct dure_holder_info *info, void *context),
+			      void *context);
 
 DURE_END
 
