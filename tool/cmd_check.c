@@ -14,7 +14,7 @@ static int run(int argc, char **argv);
 const struct command cmd_check = {
 	.name = "check",
 	.run = run,
-	.summary = "check that a segment holds together",
+	.summary = "does a segment hold together; mend what the dead left",
 	.usage = "Usage: dure check [OPTION...] NAME\n"
 		 "Check every page, block, lock, name and map of a segment.\n\n"
 		 "  -m, --mend     deal with what dead processes have left, then check\n"

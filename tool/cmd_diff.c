@@ -14,7 +14,6 @@ static int run(int argc, char **argv);
 const struct command cmd_diff = {
 	.name = "diff",
 	.run = run,
-	.summary = "what grew since a snapshot, and when limits are hit",
 	.usage = "Usage: dure diff [OPTION...] OLD [NEW]\n"
 		 "Compare two snapshots, or one with what there is now: objects that are new,\n"
 		 "gone, grown or shrunk, and limits: how fast they fill, and when they will be\n"

@@ -17,7 +17,7 @@ static int run(int argc, char **argv);
 const struct command cmd_doctor = {
 	.name = "doctor",
 	.run = run,
-	.summary = "find what is exhausted, left over or waiting for the dead",
+	.summary = "what is exhausted, stuck or left over; what errors mean",
 	.usage = "Usage: dure doctor [OPTION...]\n"
 		 "Look at everything: limits that are exhausted and who uses them up, objects that\n"
 		 "are left over, threads that wait for dead holders or for each other, settings\n"

@@ -18,7 +18,7 @@ static int run(int argc, char **argv);
 const struct command cmd_dump = {
 	.name = "dump",
 	.run = run,
-	.summary = "print a map, set, vector or string as JSON lines or CSV",
+	.summary = "a container's entries as JSON lines or CSV, and back",
 	.usage = "Usage: dure dump [OPTION...] NAME OBJECT\n"
 		 "Print the entries of a container in a segment; dure load reads them again.\n\n"
 		 "  -C, --csv            CSV with a line of headings, not JSON lines\n"

@@ -18,7 +18,6 @@ static int run(int argc, char **argv);
 const struct command cmd_explain = {
 	.name = "explain",
 	.run = run,
-	.summary = "explain an error, a log line or a process",
 	.usage = "Usage: dure explain [OPTION...] [ERROR | LOG LINE... | PID]\n"
 		 "Say what an error of shared memory or IPC is due to on this host, now: which\n"
 		 "limit is exhausted, who uses it up, whether that is left over, and the lines\n"

@@ -30,7 +30,7 @@ static int run(int argc, char **argv);
 const struct command cmd_limits = {
 	.name = "limits",
 	.run = run,
-	.summary = "show limits on shared memory and IPC, and their use",
+	.summary = "limits on shared memory and IPC, and their use",
 	.usage = "Usage: dure limits [OPTION...]\n"
 		 "Show each limit on shared memory and IPC, and how much of it is used.\n\n"
 		 "  -p, --pid PID          a process' own limits, instead of ours\n"

@@ -17,7 +17,6 @@ static int run(int argc, char **argv);
 const struct command cmd_load = {
 	.name = "load",
 	.run = run,
-	.summary = "put JSON lines or CSV into a map, set, vector or string",
 	.usage = "Usage: dure load [OPTION...] NAME OBJECT [FILE]\n"
 		 "Put what dure dump has printed into a container of a segment, which is there.\n"
 		 "Maps and sets are put into, vectors pushed to, and a string becomes what is\n"

@@ -73,7 +73,7 @@ static int run(int argc, char **argv);
 const struct command cmd_ls = {
 	.name = "ls",
 	.run = run,
-	.summary = "list all shared memory and IPC objects, and who uses them",
+	.summary = "all shared memory and IPC objects, and who uses them",
 	.usage = "Usage: dure ls [OPTION...] [DIRECTORY]\n"
 		 "List the host's shared memory and IPC objects: System V, POSIX, memory files,\n"
 		 "deleted and anonymous memory, huge pages, file locks, dure segments.\n"

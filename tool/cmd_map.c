@@ -19,7 +19,6 @@ static int run(int argc, char **argv);
 const struct command cmd_map = {
 	.name = "map",
 	.run = run,
-	.summary = "show a segment's heap as a picture",
 	.usage = "Usage: dure map [OPTION...] NAME\n"
 		 "Show a segment's heap by address: pages, blocks by size, what is free and how it\n"
 		 "is scattered, whose the pages are, which objects lie where.\n\n"

@@ -44,7 +44,7 @@ static int run(int argc, char **argv);
 const struct command cmd_reap = {
 	.name = "reap",
 	.run = run,
-	.summary = "show what is left over, with evidence, and remove it",
+	.summary = "remove what is left over or unused; bring it back",
 	.usage = "Usage: dure reap [OPTION...]\n"
 		 "Show objects that are left over, and why that is so. --yes removes them.\n\n"
 		 "  -k, --kind LIST       only these kinds, as in dure ls\n"

@@ -20,7 +20,6 @@ static int run(int argc, char **argv);
 const struct command cmd_repair = {
 	.name = "repair",
 	.run = run,
-	.summary = "deal with what the dead left in a segment",
 	.usage = "Usage: dure repair [OPTION...] NAME\n"
 		 "Undo or finish what dead processes were doing in a segment, free their locks,\n"
 		 "take back their blocks and pages, and say what was done. Without --yes that is\n"

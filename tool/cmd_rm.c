@@ -16,7 +16,6 @@ static int run(int argc, char **argv);
 const struct command cmd_rm = {
 	.name = "rm",
 	.run = run,
-	.summary = "remove segments and objects that nobody uses",
 	.usage = "Usage: dure rm [OPTION...] NAME...\n"
 		 "Remove dure segments, or any other object. What is in use is refused; so are\n"
 		 "System V semaphores and queues as long as who last used them lives.\n\n"

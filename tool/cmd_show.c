@@ -20,7 +20,7 @@ static int run(int argc, char **argv);
 const struct command cmd_show = {
 	.name = "show",
 	.run = run,
-	.summary = "show a segment's processes, locks, objects and heap",
+	.summary = "a segment's users, locks, objects; its heap, drawn",
 	.usage = "Usage: dure show [OPTION...] NAME\n"
 		 "Show what is in a segment, and who uses it.\n\n"
 		 "  -J, --json       everything as JSON\n"

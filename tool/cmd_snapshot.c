@@ -14,7 +14,7 @@ static int run(int argc, char **argv);
 const struct command cmd_snapshot = {
 	.name = "snapshot",
 	.run = run,
-	.summary = "write down what there is, for diff",
+	.summary = "what grew, how fast, and when limits are hit",
 	.usage = "Usage: dure snapshot [OPTION...] [FILE]\n"
 		 "Write down all objects with their sizes, and all limits with their use, as JSON\n"
 		 "to FILE, which is replaced in one step, or to standard output.\n\n"

@@ -16,7 +16,6 @@ static int run(int argc, char **argv);
 const struct command cmd_undo = {
 	.name = "undo",
 	.run = run,
-	.summary = "bring back what reap or rm removed",
 	.usage = "Usage: dure undo [OPTION...] [RUN [OBJECT...]]\n"
 		 "Bring back what a run of dure reap or rm removed: contents, messages, values,\n"
 		 "owner, mode, and the identifier where the kernel lets us choose it. Without\n"

@@ -20,7 +20,6 @@ static int run(int argc, char **argv);
 const struct command cmd_watch = {
 	.name = "watch",
 	.run = run,
-	.summary = "look again and again: what grows, and how fast",
 	.usage = "Usage: dure watch [OPTION...]\n"
 		 "Look at all objects and limits at intervals, and print what changed since the\n"
 		 "last time, and which limits will be full soon: by a straight line through the\n"

@@ -22,7 +22,7 @@ static int run(int argc, char **argv);
 const struct command cmd_who = {
 	.name = "who",
 	.run = run,
-	.summary = "show who has an object, who waits for it, and for whom",
+	.summary = "who has an object, who waits for it, and for whom",
 	.usage = "Usage: dure who [OPTION...] OBJECT | SEGMENT | PID\n"
 		 "Show the processes that have an object open, mapped or locked, the threads that\n"
 		 "sleep for it, who holds what they want, and circles of processes that wait for\n"

@@ -9,24 +9,43 @@
 #include "lookalike.h"
 #include "tool.h"
 
+/* those without a summary share the line of the one before them */
 static const struct command *const commands[] = {
 	&cmd_ls,     &cmd_who,	&cmd_doctor, &cmd_explain, &cmd_limits, &cmd_reap,
 	&cmd_undo,   &cmd_rm,	&cmd_show,   &cmd_map,	   &cmd_check, &cmd_repair,
-	&cmd_dump,   &cmd_load, &cmd_top,    &cmd_snapshot, &cmd_diff, &cmd_watch,
-	&cmd_metrics, &cmd_demo,
+	&cmd_dump,   &cmd_load, &cmd_send,   &cmd_recv,	   &cmd_peek,  &cmd_pub,
+	&cmd_sub,    &cmd_call, &cmd_serve,  &cmd_queues,  &cmd_record, &cmd_replay,
+	&cmd_top,    &cmd_snapshot, &cmd_diff, &cmd_watch, &cmd_metrics, &cmd_demo,
 };
 
 static const struct lookalike *const lookalikes[] = { &ipcs, &ipcrm };
 
+/* "  send, recv, peek  what they do" */
+static void print_line(FILE *stream, size_t first, size_t end)
+{
+	char names[40];
+	size_t used = 0;
+
+	for (size_t i = first; i < end; i++)
+		used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+					 i > first ? ", " : "", commands[i]->name);
+	fprintf(stream, "  %-21s  %s\n", names, commands[first]->summary);
+}
+
 static int help(FILE *stream)
 {
+	size_t count = sizeof commands / sizeof *commands;
+
 	fputs("Usage: dure COMMAND [OPTION...] [ARGUMENT...]\n"
 	      "See, explain and clean up all shared memory and IPC of a host.\n",
 	      stream);
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		fprintf(stream, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-	fputs("  ipcs, ipcrm  as those of util-linux; also when dure is called so\n", stream);
-	fputs("Each has --help; see dure(1). Status: 0 fine, 1 found or refused, 2 trouble.\n",
+	for (size_t first = 0, end; first < count; first = end) {
+		for (end = first + 1; end < count && !commands[end]->summary; end++)
+			;
+		print_line(stream, first, end);
+	}
+	fputs("  ipcs, ipcrm            as those of util-linux; also when dure is called so\n"
+	      "Each has --help; see dure(1). Status: 0 fine, 1 found or refused, 2 trouble.\n",
 	      stream);
 	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;
 }

@@ -23,13 +23,14 @@ enum {
 struct command {
 	const char *name;
 	int (*run)(int argc, char **argv);
-	const char *summary;	/* one line, for dure --help */
+	const char *summary;	/* one line, for dure --help; NULL: that of the one before it */
 	const char *usage;	/* dure NAME --help: at most one screen */
 };
 
-extern const struct command cmd_check, cmd_demo, cmd_diff, cmd_doctor, cmd_dump, cmd_explain, cmd_limits,
-	cmd_load, cmd_ls, cmd_map, cmd_metrics, cmd_reap, cmd_repair, cmd_rm, cmd_show, cmd_snapshot,
-	cmd_top, cmd_undo, cmd_watch, cmd_who;
+extern const struct command cmd_call, cmd_check, cmd_demo, cmd_diff, cmd_doctor, cmd_dump, cmd_explain,
+	cmd_limits, cmd_load, cmd_ls, cmd_map, cmd_metrics, cmd_peek, cmd_pub, cmd_queues, cmd_reap,
+	cmd_record, cmd_recv, cmd_repair, cmd_replay, cmd_rm, cmd_send, cmd_serve, cmd_show,
+	cmd_snapshot, cmd_sub, cmd_top, cmd_undo, cmd_watch, cmd_who;
 
 /* "dure: COMMAND: " and the sentence, on stderr; returns EXIT_TROUBLE */
 int complain(const char *command, const char *format, ...) DURE_FORMAT(2, 3);

@@ -112,6 +112,7 @@ fish_line() {
 	for command in $(commands); do
 		# between the command's line and the next one
 		part=$(sed -n "/^\t\(.* | \)*$command\( | .*\)*) /,/;;/p" "$COMPLETION_DIR/_dure")
+		[[ $part != *'$made'* ]] || part+=$(grep 'made=(' "$COMPLETION_DIR/_dure")
 		for option in $("$DURE" "$command" --help | grep -oE '(^ +| {2,})-[a-zA-Z], --[a-z-]+' |
 			grep -oE -- '--[a-z-]+'); do
 			[[ $part == *"$option"* ]] || { echo "$command: no $option in: $part"; return 1; }

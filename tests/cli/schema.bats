@@ -80,6 +80,25 @@ all_fit() {
 	all_fit
 }
 
+@test "messages" {
+	make publisher "$N"
+	"$DURE" send --create "$N" text
+	printf '\377' | "$DURE" send "$N"
+	prints queues queues --json
+	prints queues queues --json --interval 10ms "$N"
+	prints message peek --json "$N"
+	prints message recv --json "$N"
+	prints message recv --json "$N"
+	prints publication sub --json --history 1 --count 1 "$N"
+	"$DURE" send "$N" text
+	"$DURE" record --timeout 0 "$N" "$T/queue"
+	"$DURE" record --topic --history 1 --count 1 "$N" "$T/topic"
+	prints record replay --json "$T/queue"
+	prints record replay --json "$T/topic"
+	[ "$(grep -c . "$T/printed")" = 8 ]
+	all_fit
+}
+
 @test "snapshots and their differences" {
 	"$DURE" snapshot "$T/old"
 	left posix "$N"

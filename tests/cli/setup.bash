@@ -95,7 +95,7 @@ make_file() {
 
 # the commands that dure --help names
 commands() {
-	"$DURE" --help | sed -n 's/^  \([a-z]*\)  .*/\1/p' | grep -v '^dure$' | grep .
+	"$DURE" --help | sed -n 's/^  \([a-z, ]*[a-z]\)  .*/\1/p' | grep -v '^ipcs' | tr -s ', ' '\n\n'
 }
 
 # the listed program, or the test is skipped

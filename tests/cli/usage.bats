@@ -19,8 +19,10 @@ load setup
 
 @test "dure --help names every command, and they say the same of themselves" {
 	run -0 "$DURE" --help
-	for command in ls who doctor explain limits reap undo rm show map check repair dump load top snapshot diff watch metrics demo; do
-		printf '%s\n' "$output" | grep -qE "^ +$command +[a-z]"
+	for command in ls who doctor explain limits reap undo rm show map check repair dump load send recv \
+		peek pub sub call serve queues record replay top snapshot diff watch metrics demo; do
+		commands | grep -qx "$command"
+		printf '%s\n' "$output" | grep -qE "^  ([a-z]+, )*$command(, [a-z]+)*  +[a-z]"
 	done
 }
 
@@ -39,7 +41,10 @@ load setup
 		"watch --interval x" "watch --count x" "metrics a" "metrics --nosuch" "repair" "repair a b" \
 		"repair --nosuch a" "top a" "top --interval 0s" "top --nosuch" \
 		"dump" "dump a" "dump a b c" "dump --keys x a b" "load" "load a" \
-		"load a b c d" "load --nosuch a b"; do
+		"load a b c d" "load --nosuch a b" "send" "send a b c" "send --lines a b" "send --nosuch a" \
+		"recv" "recv a b" "peek" "peek a b" "peek --create a" "pub" "pub a b c" "sub" "sub a b" "call" \
+		"call a b c" "serve" "serve a" "queues a b" "queues --nosuch" "record" "record a" "record a b c" \
+		"replay" "replay a" "replay --json a b"; do
 		run --separate-stderr -2 "$DURE" $words
 		[ -z "$output" ]
 		[[ $stderr == *"Usage: dure"* || $words == *--width* || $words == *--within* || $words == *--interval* ]]

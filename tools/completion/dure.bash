@@ -29,6 +29,7 @@ _dure_argument() {
 		case $3 in
 		top) COMPREPLY=($(compgen -W "object user size resident more/s count procs waits idle state" -- "$2")) ;;
 		limits) _dure_columns "$2" "limits --help" ;;
+		queues) COMPREPLY=($(compgen -W "name kind depth bytes taken dead in out in/s out/s users state who" -- "$2")) ;;
 		*) _dure_columns "$2" "ls --columns" ;;
 		esac
 		;;
@@ -36,6 +37,8 @@ _dure_argument() {
 		COMPREPLY=($(compgen -W "shm sem msg mq queue sysv posix sysv-shm sysv-sem sysv-msg
 			posix-shm posix-sem posix-mq memfd deleted anonymous huge lock segment" -- "$2"))
 		;;
+	--policy) COMPREPLY=($(compgen -W "drop latest block evict" -- "$2")) ;;
+	--history) COMPREPLY=($(compgen -W "all" -- "$2")) ;;
 	-u | --user) COMPREPLY=($(compgen -u -- "$2")) ;;
 	--keys | -v | --values) COMPREPLY=($(compgen -W "text integer hex" -- "$2")) ;;
 	-g | --grade) COMPREPLY=($(compgen -W "unused likely certain" -- "$2")) ;;
@@ -48,7 +51,8 @@ _dure_argument() {
 		;;
 	-j | --journal) COMPREPLY=($(compgen -d -- "$2")) ;;
 	--svg | --html | --textfile) COMPREPLY=($(compgen -f -- "$2")) ;;
-	--max | --namespace | --width | --within | --interval | --count | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter) ;;
+	--max | --namespace | --width | --within | --interval | --count | --workers | --kill-every | --seconds | --pid | --age | --key | --name | --filter | --type | --priority | \
+		--expire | --index | --attempts | --retry | --kill-after | --speed | --timeout | --with | --object) ;;
 	*) return 1 ;;
 	esac
 }
@@ -56,10 +60,12 @@ _dure_argument() {
 _dure() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local command=${COMP_WORDS[1]} options
+	local made="--timeout --create --with --object --help"
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
-		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check repair dump load top snapshot
+		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check repair dump load send recv
+			peek pub sub call serve queues record replay top snapshot
 			diff watch metrics demo ipcs ipcrm --help --version" -- "$word"))
 		return
 	fi
@@ -88,6 +94,16 @@ _dure() {
 	check) options="--mend --json --max --quiet --help" ;;
 	dump) options="--csv --keys --values --quiet --help" ;;
 	load) options="--csv --quiet --help" ;;
+	send) options="--type --priority --expire --lines --null --shut $made" ;;
+	recv) options="--type --count --follow --lines --null --json --max --dead-letters $made" ;;
+	peek) options="--type --index --count --list --lines --null --json --max --dead-letters --object --help" ;;
+	pub) options="--lines --null --shut $made" ;;
+	sub) options="--count --history --policy --lines --null --json --max $made" ;;
+	call) options="--type --priority --attempts --expire $made" ;;
+	serve) options="--type --count --retry --kill-after $made" ;;
+	queues) options="--interval --filter --sort --output --summary --bytes --json --noheadings --help" ;;
+	record) options="--topic --history --block --type --count $made" ;;
+	replay) options="--speed --json $made" ;;
 	demo) options="--workers --kill-every --seconds --quiet --help" ;;
 	*) return ;;
 	esac
@@ -98,7 +114,7 @@ _dure() {
 		-- "$word")) ;;
 	limits/* | doctor/* | explain/* | reap/*) ;;
 	watch/* | top/* | metrics/* | ipcs/* | ipcrm/*) ;;
-	demo/* | snapshot/* | diff/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
+	demo/* | snapshot/* | diff/* | replay/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
 	who/* | rm/*) COMPREPLY=($(compgen -W "$(_dure_segments) $(_dure_objects)" -- "$word")) ;;
 	*) COMPREPLY=($(compgen -W "$(_dure_segments)" -- "$word")) ;;
 	esac

@@ -4,8 +4,7 @@
 # tests/cli/completion.bats compares the options with what each command's --help says.
 
 function __dure_commands
-	dure --help 2>/dev/null | string match -rg '^  ([a-z]+)  +(?:.*)$' | string match -v dure
-	printf '%s\n' ipcs ipcrm
+	dure --help 2>/dev/null | string match -rg '^  ([a-z, ]*[a-z])  ' | string split ', '
 end
 
 function __dure_segments
@@ -43,15 +42,16 @@ set -l profiles apache postgres openmpi nccl vllm fastdds python
 complete -c dure -f
 complete -c dure -n __fish_use_subcommand -a '(__dure_commands)'
 complete -c dure -n '__fish_seen_subcommand_from show map check repair dump load' -F -a '(__dure_segments)'
+complete -c dure -n '__fish_seen_subcommand_from send recv peek pub sub call serve queues record replay' -F -a '(__dure_segments)'
 complete -c dure -n '__fish_seen_subcommand_from who rm' -a '(__dure_objects)'
 complete -c dure -n '__fish_seen_subcommand_from undo' -a '(__dure_runs)'
 complete -c dure -n '__fish_seen_subcommand_from ls' -a '(__fish_complete_directories)'
 complete -c dure -n '__fish_seen_subcommand_from demo snapshot diff' -F
 complete -c dure -n 'not __fish_use_subcommand' -l help -s h
 
-__dure_option 'ls who doctor explain limits reap show map check repair diff watch' json J
+__dure_option 'ls who doctor explain limits reap show map check repair diff watch recv peek sub queues replay' json J
 __dure_option 'ls reap top' kind k $kinds
-__dure_option ls filter f ''
+__dure_option 'ls queues' filter f ''
 __dure_option ls sort s '(__dure_columns ls --columns)'
 __dure_option ls output o '(__dure_columns ls --columns)'
 __dure_option ls columns C
@@ -59,8 +59,8 @@ __dure_option ls tree t
 __dure_option ls processes p
 __dure_option ls verbose v
 __dure_option 'ls snapshot watch top metrics' local l
-__dure_option 'ls reap' bytes b
-__dure_option 'ls limits' noheadings n
+__dure_option 'ls reap queues' bytes b
+__dure_option 'ls limits queues' noheadings n
 __dure_option limits pid p '(__fish_complete_pids)'
 __dure_option limits set S ''
 __dure_option limits filter f ''
@@ -81,6 +81,7 @@ __dure_option undo list l
 __dure_option rm force f
 __dure_option show classes c
 __dure_option 'show map check diff' max n ''
+__dure_option 'recv peek sub' max m ''
 __dure_option map svg s '(__fish_complete_path)'
 __dure_option map html H '(__fish_complete_path)'
 __dure_option map width w ''
@@ -92,8 +93,9 @@ __dure_option demo workers w ''
 __dure_option demo kill-every k ''
 __dure_option demo seconds s ''
 __dure_option 'diff watch' within w ''
-__dure_option 'watch top' interval i ''
+__dure_option 'watch top queues' interval i ''
 __dure_option watch count c ''
+__dure_option 'recv peek sub serve record' count n ''
 __dure_option top sort s object user size resident more/s count procs waits idle state
 __dure_option ipcs shmems m
 __dure_option ipcs queues q
@@ -117,3 +119,28 @@ __dure_option metrics textfile t '(__fish_complete_path)'
 __dure_option metrics objects O
 __dure_option ls namespace N '(__fish_complete_pids)'
 __dure_option 'reap undo' namespace n '(__fish_complete_pids)'
+__dure_option 'send recv peek call serve record' type t ''
+__dure_option 'send call' priority p ''
+__dure_option 'send call' expire e ''
+__dure_option 'send recv peek pub sub' lines l
+__dure_option 'send recv peek pub sub' null z
+__dure_option 'send pub' shut x
+__dure_option 'send recv pub sub call serve record replay' timeout T ''
+__dure_option 'send recv pub sub call serve record replay' create c
+__dure_option 'send recv pub sub call serve record replay' with w ''
+__dure_option 'send recv peek pub sub call serve record replay' object O ''
+__dure_option recv follow f
+__dure_option 'recv peek' dead-letters d
+__dure_option peek index i ''
+__dure_option peek list L
+__dure_option 'sub record' history H all
+__dure_option sub policy P drop latest block evict
+__dure_option call attempts a ''
+__dure_option serve retry r ''
+__dure_option serve kill-after k ''
+__dure_option record topic s
+__dure_option record block b
+__dure_option replay speed s ''
+__dure_option queues summary S
+__dure_option queues sort s name kind depth bytes taken dead in out in/s out/s users state who
+__dure_option queues output o name kind depth bytes taken dead in out in/s out/s users state who
