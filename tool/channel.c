@@ -127,6 +127,7 @@ static bool read_limit(struct channel_limits *l, const char *name, const char *a
 
 static bool read_limits(struct channel *c, const char *list)
 {
+	c->has_limits = true;
 	char *copy = or_exit(strdup(list)), *at = copy, *one;
 	bool is_good = true;
 
@@ -232,13 +233,29 @@ static int open_object(struct channel *c, uint32_t flags)
 	return dure_service_open(c->segment, c->object_name, flags, &service, &c->service);
 }
 
+/* What is asked for can be made. */
+static int check_creation(const struct channel *c, const char *name)
+{
+	if (c->has_limits && !c->is_created)
+		return complain(c->command, "--with says what --create makes, and that is not there");
+	if ((c->limits.deliveries && c->kind != CHANNEL_QUEUE) ||
+	    (c->limits.subscribers && c->kind != CHANNEL_TOPIC))
+		return complain(c->command, "--with: a %s has no such limit", kinds[c->kind].what);
+	if (c->is_created && strncmp(name, "sysv:", 5) == 0 && !strchr(name, '/'))
+		return complain(c->command, "%s: the kernel chooses identifiers: --create needs a name or "
+				"a path", name);
+	return EXIT_FINE;
+}
+
 int channel_open(struct channel *c, const char *name)
 {
 	uint32_t flags = c->is_created ? DURE_CREATE | DURE_OPEN : DURE_OPEN;
 	struct dure_segment_options options;
 	const char *plain = segment_by_name(name, &options);
-	int r;
+	int r = check_creation(c, name);
 
+	if (r != EXIT_FINE)
+		return r;
 	c->name = name;
 	if (!c->has_timeout)
 		c->timeout_ns = DURE_FOREVER;
@@ -295,7 +312,7 @@ int channel_refusal(const struct channel *c, int r)
 	if (status == EXIT_NOT_IN_TIME)
 		complain(c->command, "%s: there was no room in time", c->name);
 	else if (status == EXIT_SHUT)
-		complain(c->command, "%s: the %s %s is shut", c->name, kinds[c->kind].what,
+		complain(c->command, "%s: its %s \"%s\" is shut", c->name, kinds[c->kind].what,
 			 c->object_name);
 	return status;
 }

@@ -30,7 +30,7 @@ struct channel {
 	const char *command;
 	enum channel_kind kind;
 	const char *name, *object;	/* object NULL: the only one */
-	bool is_created;
+	bool is_created, has_limits;	/* --create, --with */
 	bool has_timeout;
 	int64_t timeout_ns;
 	struct channel_limits limits;

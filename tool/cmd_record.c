@@ -54,6 +54,7 @@ struct recorder {
 	dure_subscriber *subscriber;
 	struct tape tape;
 	uint64_t count, lost;		/* count 0: no end */
+	bool has_failed;		/* to write */
 	struct timespec began;
 	sigset_t let_in;		/* while it waits */
 	int fd;
@@ -72,7 +73,8 @@ static int64_t since(const struct timespec *then)
 static int write_record(struct recorder *r, struct tape_record *record)
 {
 	record->at_ns = (uint64_t)since(&r->began);
-	return tape_write(&r->tape, record) ? 0 : -EIO;
+	r->has_failed = !tape_write(&r->tape, record);
+	return r->has_failed ? -EIO : 0;
 }
 
 /* -EAGAIN: there is none; -EIO: it cannot be written, and that was complained about */
@@ -204,8 +206,10 @@ static int record(struct recorder *r, const char *name, const char *path)
 		catch_signals(r);
 		clock_gettime(CLOCK_MONOTONIC, &r->began);
 		status = record_all(r);
-		end = tape_finish(&r->tape, (uint64_t)since(&r->began));
+		/* what could not be written to the end is cut, and has none */
+		end = r->has_failed ? EXIT_TROUBLE : tape_finish(&r->tape, (uint64_t)since(&r->began));
 		status = end == EXIT_FINE ? status : end;
+		tape_close(&r->tape);
 	}
 	dure_subscriber_close(r->subscriber);
 	channel_close(&r->channel);

@@ -6,6 +6,7 @@
  *                   made: whoever kills this process hands the request to another server, or fails
  *                   the call, as its client chose
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,19 @@ static int fail(struct server *s, const struct dure_request *q)
 	return dure_service_refuse(s->channel.service, q);
 }
 
+/* A reply that the segment has no room for is refused: it would be the next server's end, too. */
+static int reply(struct server *s, const struct dure_request *q, const struct dure_run_result *result)
+{
+	dure_service *service = s->channel.service;
+	int r = dure_service_reply(service, q, result->output, result->output_bytes, 0);
+
+	if (r != -ENOSPC)
+		return r;
+	complain_segment("serve", s->channel.name);
+	s->has_refused = true;
+	return dure_service_refuse(service, q);
+}
+
 static int answer(struct server *s, const struct dure_request *q, const void *data)
 {
 	struct dure_run_result result = { .sz = sizeof result };
@@ -111,7 +125,7 @@ static int answer(struct server *s, const struct dure_request *q, const void *da
 		(void)dure_service_requeue(service, q);
 		return EXIT_TROUBLE;
 	}
-	r = r ? dure_service_reply(service, q, result.output, result.output_bytes, 0) : fail(s, q);
+	r = r ? reply(s, q, &result) : fail(s, q);
 	dure_run_free(&result);
 	if (r == DURE_UNWANTED)
 		complain("serve", "%s: who asked is gone: the reply is dropped", s->channel.name);

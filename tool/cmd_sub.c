@@ -66,7 +66,7 @@ static json_t *facts_of(const struct dure_publication *p)
 /* Said when it is known, and not only at an end that may never come. */
 static void tell_lost(struct subscription *s, uint64_t lost)
 {
-	if (!lost)
+	if (!lost || s->how.policy == DURE_TOPIC_LATEST)	/* who wants the latest only */
 		return;
 	s->lost += lost;
 	complain("sub", "%s: lost here: %" PRIu64, s->channel.name, lost);

@@ -139,5 +139,9 @@ bool payload_write(struct payload_output *out, json_t *facts, const void *data, 
 		putchar('\n');
 	else if (out->form == PAYLOAD_NULL)
 		putchar('\0');
-	return fflush(stdout) == 0 && !ferror(stdout);
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return true;
+	complain(out->command, "the output cannot be written: %s", strerror(errno));
+	clearerr(stdout);		/* it is said */
+	return false;
 }

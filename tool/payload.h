@@ -49,7 +49,7 @@ struct payload_output {
 bool payload_option(struct payload_output *out, int c, int *ret_status);
 
 /* Writes a message, and hands it to the system: who reads may act on it. facts are for JSON, and
-   are consumed; else NULL. False: it was not written, which is complained about at the end (main.c) */
+   are consumed; else NULL. False: it was not written, and that was complained about */
 bool payload_write(struct payload_output *out, json_t *facts, const void *data, size_t bytes);
 
 /* facts about a message of a queue, for JSON */

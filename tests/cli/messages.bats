@@ -228,6 +228,9 @@ is_asleep() {
 	run -2 "$DURE" send --create --with messages=x "$N" four
 	run -2 "$DURE" send --create --with nosuch=1 "$N" four
 	run -2 "$DURE" send --create --with mode=8 "$N" four
+	run -2 "$DURE" send --create --with subscribers=1 "$N" four
+	run -2 "$DURE" send --with messages=9 "$N" four
+	run -2 "$DURE" send --create sysv:2147483647 four
 }
 
 @test "--create makes what was said, and no more than once" {
@@ -494,6 +497,14 @@ is_asleep() {
 
 # -- looking -----------------------------------------------------------------------------------
 
+@test "a reply that the segment has no room for is refused" {
+	background "$DURE" serve --create --with size=1M --count 1 "$N" -- head -c 40000000 /dev/zero 2>"$T/err"
+	until_holds is_figure users 1
+	run -4 "$DURE" call "$N" x
+	ends "$last" 4
+	grep -q "in one piece" "$T/err"
+}
+
 @test "queues: figures, rates, columns" {
 	"$DURE" send --create "$N" 12345
 	"$DURE" send "$N" 67
@@ -544,9 +555,9 @@ is_asleep() {
 }
 
 @test "a topic: recorded until it is told to end, replayed into another one" {
-	background "$DURE" record --topic --create --history all "$N" "$T/tape"
+	background "$DURE" record --topic --create --with messages=2000 --history all "$N" "$T/tape"
 	until_holds is_figure 'subscribers | length' 1
-	seq 1000 | "$DURE" pub --lines --with messages=2000 "$N"
+	seq 1000 | "$DURE" pub --lines "$N"
 	until_holds is_figure 'subscribers[0].lag' 0
 	kill -TERM "$last"
 	status=0
@@ -578,6 +589,21 @@ is_asleep() {
 	# the last one may be in both
 	sort -nu "$T/recorded" "$T/left" | cmp - <(seq 20000)
 	[ "$(sort -n "$T/recorded" "$T/left" | uniq -d | wc -l)" -le 1 ]
+}
+
+@test "a file that cannot be written keeps no message from the queue" {
+	seq 3 | "$DURE" send --create --lines "$N"
+	run -2 bash -c "'$DURE' record --timeout 0 '$N' - >/dev/full"
+	holds "cannot be written"
+	is_figure messages 3
+	run -2 "$DURE" record "$N" "$T/no/such/file"
+	is_figure messages 3
+	# the first fits, the second not: it is cut behind the first
+	head -c 100000 /dev/zero | "$DURE" send "$N"
+	run -2 bash -c "ulimit -f 8; trap '' XFSZ; '$DURE' record --timeout 0 '$N' '$T/tape'"
+	is_figure messages 1
+	run -4 "$DURE" replay --json "$T/tape"
+	[ "$(jq -r 'select(.data).data' <<<"${output%dure:*}" 2>/dev/null | xargs)" = "1 2 3" ]
 }
 
 @test "a file cut at any byte gives its whole records; a changed one gives nothing" {

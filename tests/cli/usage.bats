@@ -107,7 +107,7 @@ load setup
 
 @test "a closed pipe ends it without a word, or with one that says so" {
 	make posix "$N"
-	for command in "--help" "ls" "show $N" "show --json $N" "map $N" "map --svg - $N" "check $N"; do
+	for command in "--help" "ls" "show $N" "show --json $N" "map $N" "map --svg - $N" "check $N" "queues --json $N"; do
 		# the reader is gone before anything is written
 		run bash -c "{ sleep 0.2; exec '$DURE' $command; } 2>'$T/err' | true; echo \${PIPESTATUS[0]}"
 		[ "$output" = 141 ]
@@ -121,7 +121,7 @@ load setup
 @test "a full device is trouble" {
 	make posix "$N"
 	for command in "--help" "--version" "ls" "show $N" "show --json $N" "map $N" "map --html - $N" \
-		"map --json $N" "check $N" "check --json $N"; do
+		"map --json $N" "check $N" "check --json $N" "queues --json $N"; do
 		run -2 bash -c "'$DURE' $command >/dev/full"
 		holds "cannot be written"
 	done
