@@ -285,11 +285,30 @@ void channel_close(struct channel *c)
 	c->segment = NULL;
 }
 
+/* its own limit; 0: none */
+static uint64_t message_bytes_max(const struct channel *c)
+{
+	struct dure_queue_info queue = { .sz = sizeof queue };
+	struct dure_topic_info topic = { .sz = sizeof topic };
+	struct dure_service_info service = { .sz = sizeof service };
+
+	if (c->queue && dure_queue_info(c->queue, &queue) == 0)
+		return queue.message_bytes_max;
+	if (c->topic && dure_topic_info(c->topic, &topic) == 0)
+		return topic.message_bytes_max;
+	if (c->service && dure_service_info(c->service, &service) == 0)
+		return service.request_bytes_max;
+	return 0;
+}
+
 uint64_t channel_bytes_max(const struct channel *c)
 {
 	struct dure_segment_info info = { .sz = sizeof info };
+	uint64_t own = message_bytes_max(c);
 
-	return dure_segment_info(c->segment, &info) < 0 ? UINT64_MAX : info.max_bytes;
+	if (dure_segment_info(c->segment, &info) < 0)
+		return UINT64_MAX;
+	return own && own < info.max_bytes ? own : info.max_bytes;
 }
 
 int channel_failure(const struct channel *c, int r)

@@ -54,7 +54,7 @@ int channel_option(struct channel *channel, const struct command *command, int c
 int channel_open(struct channel *channel, const char *name);
 void channel_close(struct channel *channel);
 
-/* A message of more bytes than that never fits into the segment. */
+/* A message of more bytes than that is never let in. */
 uint64_t channel_bytes_max(const struct channel *channel);
 
 /* A call failed: the exit status. That nothing came in time, or nothing more comes, is no trouble,

@@ -17,26 +17,49 @@
 
 static int too_long(const struct payload_input *in)
 {
-	complain(in->command, "the input has a message of more than %llu bytes: the segment never has "
-		 "room for it", (unsigned long long)in->bytes_max);
+	complain(in->command, "the input has a message of more than %llu bytes, which there is never "
+		 "room for", (unsigned long long)in->bytes_max);
 	return -1;
 }
 
-static bool add(struct payload_input *in, int c)
+/* Room for one byte at least; and for one more than may be, so that too many are noticed. */
+static void make_room(struct payload_input *in)
 {
-	if (in->count == in->room) {
-		if (in->count >= in->bytes_max)
-			return false;
-		in->room = in->room ? in->room * 2 : 4096;
-		in->bytes = or_exit(realloc(in->bytes, in->room));
+	if (in->count < in->room)
+		return;
+	in->room = in->room ? in->room * 2 : 4096;
+	if (in->room > in->bytes_max)
+		in->room = (size_t)in->bytes_max + 1;
+	in->bytes = or_exit(realloc(in->bytes, in->room));
+}
+
+/* What it ended with: end, or EOF; not, when it is too long. */
+static int read_to(struct payload_input *in, int end)
+{
+	int c;
+
+	while (in->count <= in->bytes_max && (c = getc(stdin)) != EOF && c != end) {
+		make_room(in);
+		in->bytes[in->count++] = (unsigned char)c;
 	}
-	in->bytes[in->count++] = (unsigned char)c;
-	return true;
+	return c;
+}
+
+static int read_whole(struct payload_input *in)
+{
+	size_t got;
+
+	do {
+		make_room(in);
+		got = fread(in->bytes + in->count, 1, in->room - in->count, stdin);
+		in->count += got;
+	} while (got && in->count <= in->bytes_max);
+	return EOF;
 }
 
 int payload_read(struct payload_input *in)
 {
-	int end = in->form == PAYLOAD_LINES ? '\n' : in->form == PAYLOAD_NULL ? '\0' : EOF, c;
+	int end;
 
 	if (in->is_at_end)
 		return 0;
@@ -47,14 +70,15 @@ int payload_read(struct payload_input *in)
 		in->bytes = or_exit(memcpy(or_exit(malloc(in->count + 1)), in->text, in->count));
 		return 1;
 	}
-	while ((c = getc(stdin)) != EOF && c != end)
-		if (!add(in, c))
-			return too_long(in);
+	end = in->form == PAYLOAD_WHOLE ? read_whole(in)
+					: read_to(in, in->form == PAYLOAD_LINES ? '\n' : '\0');
+	if (in->count > in->bytes_max)
+		return too_long(in);
 	if (ferror(stdin)) {
 		complain(in->command, "the standard input cannot be read: %s", strerror(errno));
 		return -1;
 	}
-	in->is_at_end = c == EOF;
+	in->is_at_end = end == EOF;
 	/* nothing behind the last newline is no message; an empty input is one */
 	return !in->is_at_end || in->count || in->form == PAYLOAD_WHOLE;
 }

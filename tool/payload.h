@@ -21,7 +21,7 @@ struct payload_input {
 	const char *command;
 	const char *text;		/* the only message, or NULL: the standard input has them */
 	enum payload_form form;
-	uint64_t bytes_max;		/* more is refused: it would fit nowhere */
+	uint64_t bytes_max;		/* a longer one is refused, and not read to its end */
 	unsigned char *bytes;		/* the message that was read; freed by payload_input_end */
 	size_t count, room;
 	bool is_at_end;
