@@ -170,6 +170,29 @@ is_asleep() {
 	run -1 "$DURE" recv --timeout 0 "$N"
 }
 
+@test "receivers that are killed at any time lose nothing" {
+	seq 30000 | "$DURE" send --create --lines "$N"
+	for ((kills = 0; kills < 20; kills++)); do
+		background "$DURE" recv --follow --lines "$N" >"$T/out.$kills"
+		# when it has received some, but not at a moment of our choice
+		until_holds test -s "$T/out.$kills" -o "$(figure messages)" = 0
+		kill -KILL "$last"
+		ends "$last" 137 2>/dev/null
+	done
+	"$DURE" recv --follow --lines --timeout 0 "$N" >"$T/out.last" || [ $? = 1 ]
+	sort -nu "$T"/out.* | cmp - <(seq 30000)
+	# each of the dead may have written one that it could not acknowledge any more
+	[ "$(cat "$T"/out.* | wc -l)" -le $((30000 + kills)) ]
+}
+
+@test "on a terminal a newline ends what does not end with one" {
+	for text in text $'line\n'; do
+		"$DURE" send --create "$N" "$text"
+		run script -qec "'$DURE' recv '$N'; echo end" /dev/null
+		[ "$output" = "${text%$'\n'}"$'\r\nend\r' ]
+	done
+}
+
 @test "who closes the output, or has none, gives the message back" {
 	"$DURE" send --create "$N" kept
 	run -2 bash -c "'$DURE' recv '$N' >/dev/full"
