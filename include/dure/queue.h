@@ -18,9 +18,9 @@
  * receive removes a message. take leaves it in the queue, for nobody else to see, until it is
  * acknowledged; when the thread that has taken it ends before, be it by SIGKILL, the message is
  * back at its place for the next one who asks, with its delivery counted. (A thread that ends
- * while its process holds reserved blocks may keep it to the process' end.) One that has been
- * taken deliveries_max times becomes a dead letter; so does one that is rejected. Dead letters are
- * received by asking for them.
+ * while its process holds reserved blocks may keep it to the process' end.) One that comes back
+ * from the dead after deliveries_max deliveries becomes a dead letter; so does one that is
+ * rejected, but not one that is requeued. Dead letters are received by asking for them.
  *
  * Inside a transaction of the calling thread all of these are part of it: what it sends is seen
  * with its commit, what it has received is back at its place when it is aborted or dies. The
