@@ -20,11 +20,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
 	dure_ordered_close(numbers);
 	dure_ordered_close(strings);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
 }
 

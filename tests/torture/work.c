@@ -27,19 +27,6 @@ static uint64_t dice(struct worker *w, uint64_t sides)
 	return w->dice % sides;
 }
 
-#define EXPECT(condition)                                                                         \
-	do {                                                                                      \
-		if (!(condition))                                                                 \
-			unexpected(#condition, __LINE__);                                         \
-	} while (0)
-
-static _Noreturn void unexpected(const char *condition, int line)
-{
-	fprintf(stderr, "torture: worker %d, line %d: %s: %s\n", (int)getpid(), line, condition,
-		dure_last_error());
-	_exit(1);
-}
-
 /* Full is fine: everything is bounded, but trimming and growing are at work too. */
 static bool is_full(int r)
 {
