@@ -6,7 +6,7 @@
  *          the nodes above them as they fill. And nobody sees any of it before all is there.
  * How      The whole tree is made of reserved blocks, which vanish with their process. Then one
  *          log takes them all, and leads the map to them.
- * Rules    [BUILD1] what is linked is a tree as ordered.c would make it: layout/ordered.h. Nodes
+ * Rules    [BUILD1] what is linked is a tree as ordered_change.c would make it: layout/ordered.h. Nodes
  *                   are not filled up, so that what is put afterwards does not part every one
  *          [BUILD2] a separator belongs to the slot it parts from the one before; of a new node
  *                   above it goes further up ([TREE2])
