@@ -27,7 +27,12 @@ struct dure_map_options {
 	uint64_t value_bytes;		/* of each value; default 8. See DURE_MAP_ANY_VALUE */
 	uint32_t partitions;		/* parts that are locked apart; a power of two up to 1024;
 					   default 64 */
-	uint32_t reserved;
+	uint32_t flags;			/* DURE_MAP_... */
+};
+
+/* options.flags */
+enum {
+	DURE_MAP_OWNER = 1u << 0,	/* values are dure_refs that own containers: dure/container.h */
 };
 
 enum { DURE_MAP_KEY_MAX = 65535 };
@@ -51,6 +56,11 @@ enum { DURE_MAP_KEY_MAX = 65535 };
  */
 DURE_API int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
 			   const struct dure_map_options *options, dure_map **ret);
+
+/* dure_map_open_at - a map without a name: dure/container.h. Returns as open; -EEXIST (*at is not
+   empty, and flags are DURE_CREATE alone) */
+DURE_API int dure_map_open_at(dure_segment *segment, dure_ref *at, uint32_t flags,
+			      const struct dure_map_options *options, dure_map **ret);
 
 /* dure_map_close - forget this process' handle; the map stays. NULL is allowed */
 DURE_API void dure_map_close(dure_map *map);

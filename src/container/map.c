@@ -19,10 +19,11 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "container/named.h"
+#include "container/owner.h"
 #include "heap/heap.h"
 #include "index/index.h"
 #include "layout/map.h"
+#include "layout/owner.h"
 #include "tx/log.h"
 
 enum {
@@ -37,16 +38,16 @@ struct dure_map {
 	dure_segment *seg;
 	struct durei_index index;
 	uint64_t value_bytes;
+	bool owns;			/* values own containers */
 	struct durei_name name;
 };
-
-#define MAP_TYPE dure_type_make("dure_map", sizeof(struct dl_map), 64)
 
 /* -- opening ----------------------------------------------------------------------------- */
 
 struct plan {
 	uint32_t partition_bits;
 	uint64_t value_bytes;
+	uint64_t flags;			/* DL_MAP_... */
 	uint64_t seed;
 };
 
@@ -64,6 +65,7 @@ static int format(dure_tx *tx, void *object, uint64_t count, void *context)
 	durei_index_format(index, plan->partition_bits, plan->seed);
 	((struct dl_index *)index)->value_bytes = plan->value_bytes;
 	shared->value_bytes = plan->value_bytes;
+	shared->flags = plan->flags;
 	shared->index.raw = dure_ref_of(dure_tx_segment(tx), index).offset;	/* still private */
 	return 0;
 }
@@ -88,26 +90,51 @@ static int make_plan(dure_segment *seg, const struct dure_map_options *options, 
 	ret->value_bytes = o.value_bytes == DURE_MAP_NO_VALUE ? 0
 			   : o.value_bytes		      ? o.value_bytes
 							      : VALUE_BYTES_DEFAULT;
+	ret->flags = o.flags & DURE_MAP_OWNER ? DL_MAP_OWNER : 0;
 	ret->seed = seg->super.hash_seed;
+	if (o.flags & ~(uint32_t)DURE_MAP_OWNER)
+		return durei_error(EINVAL, "options.flags %#x are none of DURE_MAP_...", o.flags);
+	if (ret->flags && ret->value_bytes != sizeof(struct dl_owner))
+		return durei_error(EINVAL, "DURE_MAP_OWNER: values are refs, of %zu bytes",
+				   sizeof(struct dl_owner));
 	return 0;
 }
 
-static int bind(dure_map *map, dure_segment *seg, const struct dl_map *shared, const char *name)
+static int bind(void *handle, dure_segment *seg, void *object, struct durei_where where)
 {
+	dure_map *map = handle;
+	const struct dl_map *shared = object;
 	int r = durei_index_open(seg, cell64_load_acq(&shared->index), &map->index);
 
 	map->seg = seg;
 	map->value_bytes = shared->value_bytes;
-	durei_name_keep(&map->name, name);
+	map->owns = shared->flags & DL_MAP_OWNER && map->value_bytes == sizeof(struct dl_owner);
+	durei_name_keep(&map->name, where);
 	if (r == 0 && map->value_bytes > VALUE_BYTES_MAX)
 		r = durei_error(EUCLEAN, "segment %s: map %s says its values have %llu bytes: run dure "
-				"check", seg->super.name, name,
+				"check", seg->super.name, map->name.text,
 				(unsigned long long)map->value_bytes);
 	return r;
 }
 
-int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
-		  const struct dure_map_options *options, dure_map **ret)
+static int check_found(const dure_map *map, const struct plan *plan)
+{
+	if (plan->value_bytes == DURE_MAP_ANY_VALUE)
+		return 0;
+	if (map->value_bytes != plan->value_bytes)
+		return durei_error(EINVAL, "segment %s: map %s has values of %llu bytes, not %llu",
+				   map->seg->super.name, map->name.text,
+				   (unsigned long long)map->value_bytes,
+				   (unsigned long long)plan->value_bytes);
+	if (map->owns != ((plan->flags & DL_MAP_OWNER) != 0))
+		return durei_error(EINVAL, "segment %s: the values of map %s own %s (DURE_MAP_OWNER)",
+				   map->seg->super.name, map->name.text,
+				   map->owns ? "containers" : "nothing");
+	return 0;
+}
+
+static int open_where(dure_segment *segment, struct durei_where where, uint32_t flags,
+		      const struct dure_map_options *options, dure_map **ret)
 {
 	void *shared = NULL;
 	struct plan plan;
@@ -124,22 +151,30 @@ int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
 	map = calloc(1, sizeof *map);	/* first: once the map is made, nothing may fail */
 	if (!map)
 		return durei_error_plain(ENOMEM);
-	made = durei_named_open(segment, "map", name, flags, MAP_TYPE, format, &plan, &shared);
-	if (made < 0) {
-		free(map);
-		return made;
-	}
-	r = bind(map, segment, shared, name);
-	if (r == 0 && plan.value_bytes != DURE_MAP_ANY_VALUE && map->value_bytes != plan.value_bytes)
-		r = durei_error(EINVAL, "segment %s: map %s has values of %llu bytes, not %llu",
-				segment->super.name, name, (unsigned long long)map->value_bytes,
-				(unsigned long long)plan.value_bytes);
+	r = made = durei_named_open(segment, "map", where, flags, durei_maps.object, format, &plan,
+				    &shared);
+	if (r >= 0)
+		r = bind(map, segment, shared, where);
+	if (r >= 0)
+		r = check_found(map, &plan);
 	if (r < 0) {
 		free(map);
 		return r;
 	}
 	*ret = map;
 	return made;
+}
+
+int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
+		  const struct dure_map_options *options, dure_map **ret)
+{
+	return open_where(segment, durei_by_name(name), flags, options, ret);
+}
+
+int dure_map_open_at(dure_segment *segment, dure_ref *at, uint32_t flags,
+		     const struct dure_map_options *options, dure_map **ret)
+{
+	return open_where(segment, durei_by_ref(at), flags, options, ret);
 }
 
 void dure_map_close(dure_map *map)
@@ -512,29 +547,55 @@ static int gather(dure_segment *seg, struct dl_entry *entry, const struct dl_ent
 	return batch->count == DESTROY_BATCH;
 }
 
+struct removal {
+	const dure_map *map;
+	struct durei_lane *lane;
+	struct dl_entry *entry;
+};
+
+static int remove_entry(void *context)
+{
+	const struct removal *r = context;
+	struct durei_index_guard guard;
+	int result = durei_index_lock(&r->map->index, r->lane, r->entry->hash, DURE_FOREVER, &guard);
+
+	if (result < 0)
+		return result;
+	result = durei_index_remove(&r->map->index, &guard, r->entry);
+	durei_index_unlock(&guard);
+	return result;
+}
+
 /* Step 1: up to DESTROY_BATCH entries of a partition. Returns how many. */
-static int remove_some(struct durei_lane *lane, const struct durei_index *index, uint64_t part)
+static int remove_some(const dure_map *map, struct durei_lane *lane, uint64_t part,
+		       unsigned depth)
 {
 	struct batch batch = { .count = 0 };
-	struct durei_index_guard guard;
-	int r = durei_index_visit_part(index, lane, part, gather, &batch);
+	struct removal removal = { .map = map, .lane = lane };
+	dure_ref owned;
+	int r = durei_index_visit_part(&map->index, lane, part, gather, &batch);
 
 	for (unsigned i = 0; r >= 0 && i < batch.count; i++) {
-		r = durei_index_lock(index, lane, batch.entries[i]->hash, DURE_FOREVER, &guard);
-		if (r < 0)
-			break;
-		r = durei_index_remove(index, &guard, batch.entries[i]);
-		durei_index_unlock(&guard);
+		removal.entry = batch.entries[i];
+		if (map->owns) {
+			memcpy(&owned, value_of(removal.entry), sizeof owned);
+			r = durei_owned_free(lane, owned, depth, remove_entry, &removal);
+		} else {
+			r = remove_entry(&removal);
+		}
 	}
 	return r < 0 ? r : (int)batch.count;
 }
 
-static int remove_all(struct durei_lane *lane, const struct durei_index *index)
+/* All of it, in many steps: there is never more. */
+static int free_some(void *handle, struct durei_lane *lane, unsigned depth)
 {
-	for (uint64_t part = 0; part < UINT64_C(1) << index->partition_bits; part++) {
+	const dure_map *map = handle;
+
+	for (uint64_t part = 0; part < UINT64_C(1) << map->index.partition_bits; part++) {
 		int r;
 		do
-			r = remove_some(lane, index, part);
+			r = remove_some(map, lane, part, depth);
 		while (r > 0);
 		if (r < 0)
 			return r;
@@ -544,12 +605,12 @@ static int remove_all(struct durei_lane *lane, const struct durei_index *index)
 
 int dure_map_clear(dure_map *map)
 {
-	int r = 0;
-	struct durei_lane *lane = durei_lane_get(map->seg, &r);
+	return durei_container_empty(&durei_maps, map, map->seg);
+}
 
-	if (lane && durei_log_is_open(lane))
-		r = durei_error(EDEADLK, "map %s cannot be cleared inside a transaction", map->name.text);
-	return lane && r == 0 ? remove_all(lane, &map->index) : r;
+static bool is_empty(const void *handle)
+{
+	return durei_index_count(&((const dure_map *)handle)->index) == 0;
 }
 
 /* Step 2, with the object. */
@@ -565,23 +626,17 @@ static int free_index(dure_tx *tx, void *object, uint64_t count, void *context)
 	return lane ? durei_index_free(&map->index, lane) : r;
 }
 
+const struct durei_container durei_maps = {
+	.what = "map",
+	.object = { "dure_map", sizeof(struct dl_map), 64 },
+	.handle_bytes = sizeof(dure_map),
+	.bind = bind,
+	.free_some = free_some,
+	.is_empty = is_empty,
+	.free_rest = free_index,
+};
+
 int dure_map_destroy(dure_segment *segment, const char *name)
 {
-	static const struct dure_map_options any = { .sz = sizeof any,
-						     .value_bytes = DURE_MAP_ANY_VALUE };
-	struct durei_lane *lane;
-	dure_map *map;
-	int r = dure_map_open(segment, name, DURE_OPEN, &any, &map);
-
-	if (r < 0)
-		return r;
-	lane = durei_lane_get(segment, &r);
-	if (lane && durei_log_is_open(lane))
-		r = durei_error(EDEADLK, "map %s cannot be destroyed inside a transaction", name);
-	if (r == 0)
-		r = remove_all(lane, &map->index);
-	if (r == 0)
-		r = dure_object_destroy(segment, name, MAP_TYPE, free_index, map);
-	dure_map_close(map);
-	return r;
+	return durei_container_end(&durei_maps, segment, name);
 }

@@ -16,12 +16,12 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "container/owner.h"
 #include "container/tree.h"
 #include "heap/heap.h"
+#include "layout/owner.h"
 
 enum { VALUE_BYTES_DEFAULT = 8, WORD_BYTES = 8 };
-
-#define ORDERED_TYPE dure_type_make("dure_ordered", sizeof(struct dl_ordered), 64)
 
 /* -- opening ----------------------------------------------------------------------------- */
 
@@ -57,7 +57,8 @@ static int make_plan(dure_segment *seg, uint32_t flags, const struct dure_ordere
 
 	if (r < 0)
 		return r;
-	if (o.flags & ~(uint32_t)(DURE_ORDERED_INTEGER | DURE_ORDERED_MULTI | DURE_ORDERED_ANY))
+	if (o.flags & ~(uint32_t)(DURE_ORDERED_INTEGER | DURE_ORDERED_MULTI | DURE_ORDERED_ANY |
+				  DURE_ORDERED_OWNER))
 		return durei_error(EINVAL, "options.flags %#x are none of DURE_ORDERED_...", o.flags);
 	ret->is_any = o.flags & DURE_ORDERED_ANY;
 	if (ret->is_any)
@@ -69,23 +70,30 @@ static int make_plan(dure_segment *seg, uint32_t flags, const struct dure_ordere
 	ret->value_bytes = o.value_bytes == DURE_ORDERED_NO_VALUE ? 0
 			   : o.value_bytes			   ? o.value_bytes
 								   : VALUE_BYTES_DEFAULT;
+	if (o.flags & DURE_ORDERED_OWNER && ret->value_bytes != sizeof(struct dl_owner))
+		return durei_error(EINVAL, "DURE_ORDERED_OWNER: values are refs, of %zu bytes",
+				   sizeof(struct dl_owner));
 	r = durei_order_named(seg, o.ordering, o.flags & DURE_ORDERED_INTEGER, &ret->order);
 	if (r == 0)
 		ret->flags = (ret->order.is_number ? DL_ORDERED_INTEGER : 0) |
-			     (o.flags & DURE_ORDERED_MULTI ? DL_ORDERED_MULTI : 0);
+			     (o.flags & DURE_ORDERED_MULTI ? DL_ORDERED_MULTI : 0) |
+			     (o.flags & DURE_ORDERED_OWNER ? DL_ORDERED_OWNER : 0);
 	return r;
 }
 
 /* All but whether this process knows the ordering. */
-static int bind(dure_ordered *map, dure_segment *seg, struct dl_ordered *shared, const char *name)
+static int bind(void *handle, dure_segment *seg, void *object, struct durei_where where)
 {
+	dure_ordered *map = handle;
+	struct dl_ordered *shared = object;
 	struct durei_tree *t = &map->tree;
 
 	t->seg = seg;
 	t->shared = shared;
 	t->value_bytes = shared->value_bytes;
 	t->is_multi = shared->flags & DL_ORDERED_MULTI;
-	durei_name_keep(&map->name, name);
+	t->owns = shared->flags & DL_ORDERED_OWNER && shared->value_bytes == sizeof(struct dl_owner);
+	durei_name_keep(&map->name, where);
 	int r = durei_order_of(seg, shared, &t->order);
 	if (r < 0)
 		return r;
@@ -94,7 +102,7 @@ static int bind(dure_ordered *map, dure_segment *seg, struct dl_ordered *shared,
 	if (t->value_bytes <= DL_ORDERED_VALUE_MAX)
 		return 0;
 	return durei_error(EUCLEAN, "segment %s: ordered map %s says its values have %llu bytes: run "
-			   "dure check", seg->super.name, name,
+			   "dure check", seg->super.name, map->name.text,
 			   (unsigned long long)t->value_bytes);
 }
 
@@ -120,6 +128,10 @@ static int check_found(const dure_ordered *map, const struct plan *plan)
 	if (t->is_multi != ((plan->flags & DL_ORDERED_MULTI) != 0))
 		return durei_error(EINVAL, "segment %s: ordered map %s is %s multimap (DURE_ORDERED_MULTI)",
 				   t->seg->super.name, map->name.text, t->is_multi ? "a" : "no");
+	if (t->owns != ((plan->flags & DL_ORDERED_OWNER) != 0))
+		return durei_error(EINVAL, "segment %s: the values of ordered map %s own %s "
+				   "(DURE_ORDERED_OWNER)", t->seg->super.name, map->name.text,
+				   t->owns ? "containers" : "nothing");
 	if (t->value_bytes != plan->value_bytes)
 		return durei_error(EINVAL, "segment %s: ordered map %s has values of %llu bytes, not %llu",
 				   t->seg->super.name, map->name.text,
@@ -128,7 +140,7 @@ static int check_found(const dure_ordered *map, const struct plan *plan)
 	return 0;
 }
 
-int dure_ordered_open(dure_segment *segment, const char *name, uint32_t flags,
+static int open_where(dure_segment *segment, struct durei_where where, uint32_t flags,
 		      const struct dure_ordered_options *options, dure_ordered **ret)
 {
 	struct plan plan = { 0 };
@@ -143,10 +155,10 @@ int dure_ordered_open(dure_segment *segment, const char *name, uint32_t flags,
 	map = calloc(1, sizeof *map);	/* first: once the map is made, nothing may fail */
 	if (!map)
 		return durei_error_plain(ENOMEM);
-	r = made = durei_named_open(segment, "ordered map", name, flags, ORDERED_TYPE, format, &plan,
-				    &shared);
+	r = made = durei_named_open(segment, "ordered map", where, flags, durei_ordereds.object,
+				    format, &plan, &shared);
 	if (r >= 0)
-		r = bind(map, segment, shared, name);
+		r = bind(map, segment, shared, where);
 	if (r >= 0)
 		r = check_found(map, &plan);
 	if (r < 0) {
@@ -155,6 +167,18 @@ int dure_ordered_open(dure_segment *segment, const char *name, uint32_t flags,
 	}
 	*ret = map;
 	return made;
+}
+
+int dure_ordered_open(dure_segment *segment, const char *name, uint32_t flags,
+		      const struct dure_ordered_options *options, dure_ordered **ret)
+{
+	return open_where(segment, durei_by_name(name), flags, options, ret);
+}
+
+int dure_ordered_open_at(dure_segment *segment, dure_ref *at, uint32_t flags,
+			 const struct dure_ordered_options *options, dure_ordered **ret)
+{
+	return open_where(segment, durei_by_ref(at), flags, options, ret);
 }
 
 void dure_ordered_close(dure_ordered *map)
@@ -168,7 +192,8 @@ int dure_ordered_describe(const dure_ordered *map, struct dure_ordered_options *
 	struct dure_ordered_options o = {
 		.value_bytes = t->value_bytes ? t->value_bytes : DURE_ORDERED_NO_VALUE,
 		.flags = (t->order.is_number ? DURE_ORDERED_INTEGER : 0) |
-			 (t->is_multi ? DURE_ORDERED_MULTI : 0),
+			 (t->is_multi ? DURE_ORDERED_MULTI : 0) |
+			 (t->owns ? DURE_ORDERED_OWNER : 0),
 		.ordering = durei_order_name(&t->order, t->shared),
 	};
 
@@ -204,8 +229,7 @@ static int free_leaf(const struct durei_tree *tree, struct durei_guard *guard,
 	return durei_guard_end(guard, r);
 }
 
-/* Step 1. 1: there may be more */
-static int free_some(const struct durei_tree *tree, struct durei_lane *lane)
+static int free_lowest_leaf(const struct durei_tree *tree, struct durei_lane *lane)
 {
 	struct durei_guard guard;
 	struct durei_path path;
@@ -222,14 +246,24 @@ static int free_some(const struct durei_tree *tree, struct durei_lane *lane)
 	return r;
 }
 
-static int free_all(const struct durei_tree *tree, struct durei_lane *lane)
+static int take_first(void *map)
 {
+	return durei_ordered_take_first(map);
+}
+
+/* Step 1. Values that own containers go one by one. */
+static int free_some(void *handle, struct durei_lane *lane, unsigned depth)
+{
+	dure_ordered *map = handle;
+	dure_ref owned;
 	int r;
 
-	do
-		r = free_some(tree, lane);
-	while (r == 1);
-	return r;
+	if (!map->tree.owns || dure_ordered_count(map) == 0)
+		return free_lowest_leaf(&map->tree, lane);
+	r = durei_ordered_see_first(map, lane, &owned);
+	if (r == 0)
+		r = durei_owned_free(lane, owned, depth, take_first, map);
+	return r < 0 ? r : 1;
 }
 
 int dure_ordered_clear(dure_ordered *map)
@@ -237,31 +271,29 @@ int dure_ordered_clear(dure_ordered *map)
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(map->tree.seg, &r);
 
-	return lane ? free_all(&map->tree, lane) : r;
+	if (!lane || map->tree.owns)
+		return lane ? durei_container_empty(&durei_ordereds, map, map->tree.seg) : r;
+	do
+		r = free_lowest_leaf(&map->tree, lane);
+	while (r == 1);
+	return r;
 }
 
-static int free_before_destroy(const struct durei_tree *tree)
+static bool is_empty(const void *handle)
 {
-	int r = 0;
-	struct durei_lane *lane = durei_lane_get(tree->seg, &r);
-
-	if (!lane)
-		return r;
-	if (durei_log_is_open(lane))
-		return durei_error(EDEADLK, "an ordered map cannot be destroyed inside a transaction");
-	return free_all(tree, lane);
+	return cell64_load_acq(&((const dure_ordered *)handle)->tree.shared->root) == 0;
 }
+
+const struct durei_container durei_ordereds = {
+	.what = "ordered map",
+	.object = { "dure_ordered", sizeof(struct dl_ordered), 64 },
+	.handle_bytes = sizeof(dure_ordered),
+	.bind = bind,
+	.free_some = free_some,
+	.is_empty = is_empty,
+};
 
 int dure_ordered_destroy(dure_segment *segment, const char *name)
 {
-	void *shared = NULL;
-	dure_ordered map = { 0 };
-	int r = durei_named_open(segment, "ordered map", name, DURE_OPEN, ORDERED_TYPE, NULL, NULL,
-				 &shared);
-
-	if (r == 0)
-		r = bind(&map, segment, shared, name);
-	if (r == 0)
-		r = free_before_destroy(&map.tree);
-	return r < 0 ? r : durei_named_destroy(segment, "ordered map", name, ORDERED_TYPE, NULL);
+	return durei_container_end(&durei_ordereds, segment, name);
 }

@@ -380,3 +380,41 @@ int dure_ordered_remove_all(dure_ordered *map, const void *key, size_t key_bytes
 		*ret_count = count;
 	return 0;
 }
+
+/* -- the first entry --------------------------------------------------------------------- */
+
+static int begin_first(struct change *c, dure_ordered *map, struct durei_lane *lane)
+{
+	int r = durei_guard_lock(lane, &map->tree.shared->guard, &c->guard);
+
+	c->tree = &map->tree;
+	if (r < 0)
+		return r;
+	r = durei_tree_find(c->tree, NULL, DUREI_TREE_LOWEST, &c->path, NULL);
+	if (r == 0 && (!c->path.depth || durei_path_is_behind(&c->path)))
+		r = durei_error_plain(ENOENT);
+	if (r < 0)
+		durei_guard_unlock(&c->guard);
+	return r;
+}
+
+int durei_ordered_see_first(dure_ordered *map, struct durei_lane *lane, dure_ref *ret)
+{
+	struct change c;
+	int r = begin_first(&c, map, lane);
+
+	if (r < 0)
+		return r;
+	return end(&c, durei_tree_copy_value(c.tree, durei_path_payload(&c.path), ret));
+}
+
+int durei_ordered_take_first(dure_ordered *map)
+{
+	int r = 0;
+	struct durei_lane *lane = durei_lane_get(map->tree.seg, &r);
+	struct change c;
+
+	if (lane)
+		r = begin_first(&c, map, lane);
+	return r < 0 ? r : end(&c, take_out(&c));
+}
