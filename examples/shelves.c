@@ -70,8 +70,7 @@ static void move(dure_segment *seg, dure_map *shelves, const char *from, const c
 	dure_tx *tx;
 
 	CHECK(dure_tx_begin(seg, &tx));
-	CHECK(dure_map_get(shelves, from, strlen(from), &at));
-	CHECK(dure_map_remove(shelves, from, strlen(from)));
+	CHECK(dure_map_take(shelves, from, strlen(from), &at));
 	CHECK(dure_map_insert(shelves, to, strlen(to), &at));
 	CHECK(dure_tx_commit(tx));
 }
@@ -82,8 +81,7 @@ static void lend(dure_segment *seg, dure_map *shelves, const char *shelf, const 
 	dure_tx *tx;
 
 	CHECK(dure_tx_begin(seg, &tx));
-	CHECK(dure_map_get(shelves, shelf, strlen(shelf), &at));
-	CHECK(dure_map_remove(shelves, shelf, strlen(shelf)));
+	CHECK(dure_map_take(shelves, shelf, strlen(shelf), &at));
 	CHECK(dure_container_give_name(seg, at, name));
 	CHECK(dure_tx_commit(tx));
 }

@@ -20,9 +20,9 @@
  *			before it commits
  *
  * To move one is to take the ref from one owner and to give it to the next one in a transaction: pop
- * here and push there, remove here and insert there. The container itself stays where it is, with all
+ * here and push there, take here and insert there. The container itself stays where it is, with all
  * that it holds, and handles to it stay good. What takes an element away from its container (pop,
- * remove, erase, set, resize) hands the ref to the caller, and destroys nothing.
+ * take, erase, set, resize) hands the ref to the caller, and destroys nothing.
  *
  * A handle is good as long as its container: programs agree on who destroys, as for objects.
  *

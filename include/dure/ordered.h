@@ -147,6 +147,10 @@ DURE_API int dure_ordered_insert(dure_ordered *map, const void *key, size_t key_
    Returns 0; -ENOENT, otherwise as put */
 DURE_API int dure_ordered_remove(dure_ordered *map, const void *key, size_t key_bytes);
 
+/* dure_ordered_take - take a key away; ret_value gets what it had, in the same step. Returns as remove */
+DURE_API int dure_ordered_take(dure_ordered *map, const void *key, size_t key_bytes,
+			       void *ret_value);
+
 /*
  * dure_ordered_remove_all - take away all entries with this key that are there now
  *

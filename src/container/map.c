@@ -8,21 +8,20 @@
  * Rules    [MAPC1] replacing a value is removing one entry and linking another in one log: a
  *                  reader sees the one or the other
  *          [MAPC2] the value is copied before the partition's version is looked at again
- * Death    put, insert, remove, add: tx/log.c. reserve, merge: after each part, or entry, whole.
+ *          [MAPC3] a value that is taken is copied between its removal, which may fail, and the
+ *                  commit: then its block may be somebody else's
+ * Death    put, insert, remove, take, add: tx/log.c.
  *          clear, and destroy, after step
  *          1 some entries removed       a map with fewer entries       whoever does it next
  *          2 name, index and rest       gone                           -
  */
-#include <dure/map.h>
+#include "container/map.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/options.h"
-#include "container/owner.h"
 #include "heap/heap.h"
-#include "index/index.h"
-#include "layout/map.h"
 #include "layout/owner.h"
 #include "tx/log.h"
 
@@ -32,14 +31,6 @@ enum {
 	VALUE_BYTES_MAX = 1 << 20,
 	READ_RETRIES_MAX = 10000,
 	DESTROY_BATCH = 128,		/* entries freed by one transaction */
-};
-
-struct dure_map {
-	dure_segment *seg;
-	struct durei_index index;
-	uint64_t value_bytes;
-	bool owns;			/* values own containers */
-	struct durei_name name;
 };
 
 /* -- opening ----------------------------------------------------------------------------- */
@@ -200,27 +191,11 @@ static int make_key(const dure_map *map, const void *key, size_t key_bytes,
 	return 0;
 }
 
-static uint64_t value_room(const dure_map *map)
-{
-	return align_up(map->value_bytes, 8);
-}
-
-/* what an entry must have at least, to be read */
-static uint64_t entry_bytes(const dure_map *map)
-{
-	return sizeof(struct dl_map_entry) + value_room(map);
-}
-
-static void *value_of(const struct dl_entry *entry)
-{
-	return (struct dl_map_entry *)(uintptr_t)entry + 1;
-}
-
 /* A reserved block with key and value; value NULL: zeros. */
 static int build(const dure_map *map, struct durei_lane *lane, const struct durei_key *key,
 		 const void *value, struct dl_entry **ret)
 {
-	uint64_t key_offset = entry_bytes(map), offset;
+	uint64_t key_offset = durei_map_entry_bytes(map), offset;
 	int r = durei_block_reserve(lane, key_offset + key->bytes, 16, &offset);
 
 	if (r < 0)
@@ -228,9 +203,9 @@ static int build(const dure_map *map, struct durei_lane *lane, const struct dure
 	struct dl_entry *entry = durei_at(map->seg, offset);
 	*entry = (struct dl_entry){ .hash = key->hash, .kind = key->kind, .key_bytes = key->bytes,
 				    .key_offset = (uint32_t)key_offset };
-	memset(value_of(entry), 0, value_room(map));
+	memset(durei_map_value_of(entry), 0, durei_map_value_room(map));
 	if (value && map->value_bytes)
-		memcpy(value_of(entry), value, map->value_bytes);
+		memcpy(durei_map_value_of(entry), value, map->value_bytes);
 	memcpy((char *)entry + key_offset, key->data, key->bytes);
 	*ret = entry;
 	return 0;
@@ -246,10 +221,10 @@ static inline void copy_value(const dure_map *map, const struct dl_entry *entry,
 	if (map->value_bytes == 0)
 		return;
 	if (map->value_bytes != sizeof word) {
-		memcpy(to, value_of(entry), map->value_bytes);
+		memcpy(to, durei_map_value_of(entry), map->value_bytes);
 		return;
 	}
-	word = cell64_load_rlx(value_of(entry));
+	word = cell64_load_rlx(durei_map_value_of(entry));
 	memcpy(to, &word, sizeof word);
 }
 
@@ -270,7 +245,7 @@ int dure_map_get(dure_map *map, const void *key, size_t key_bytes, void *ret_val
 	for (int tries = 0; tries < READ_RETRIES_MAX; tries++) {
 		uint64_t version = cell64_load_acq(&partition->version);
 		const struct dl_entry *entry =
-			durei_index_find(&map->index, lane, &k, entry_bytes(map), &r);
+			durei_index_find(&map->index, lane, &k, durei_map_entry_bytes(map), &r);
 		if (!entry)
 			return r < 0 ? r : durei_error_plain(ENOENT);
 		copy_value(map, entry, ret_value);
@@ -305,7 +280,7 @@ static int begin(struct change *c, dure_map *map, const void *key, size_t key_by
 		r = durei_index_lock(&map->index, c->lane, c->key.hash, DURE_FOREVER, &c->guard);
 	if (r < 0)
 		return r;
-	c->found = durei_index_find_locked(&map->index, &c->guard, &c->key, entry_bytes(map), &r);
+	c->found = durei_index_find_locked(&map->index, &c->guard, &c->key, durei_map_entry_bytes(map), &r);
 	if (r < 0)
 		durei_index_unlock(&c->guard);
 	return r;
@@ -359,7 +334,7 @@ int dure_map_insert(dure_map *map, const void *key, size_t key_bytes, const void
 /* [MAP1]: one word, under the lock; in a transaction with its old value remembered. */
 static int add_in_place(struct change *c, int64_t delta, int64_t *ret_sum)
 {
-	struct cell64 *value = value_of(c->found);
+	struct cell64 *value = durei_map_value_of(c->found);
 	int64_t sum = (int64_t)(cell64_load_rlx(value) + (uint64_t)delta);
 	int r = 0;
 
@@ -403,128 +378,37 @@ int dure_map_remove(dure_map *map, const void *key, size_t key_bytes)
 			       : durei_error_plain(ENOENT));
 }
 
-/* -- all of it --------------------------------------------------------------------------- */
-
-uint64_t dure_map_count(dure_map *map)
+/* [MAPC3] */
+static int take_in_tx(dure_map *map, const void *key, size_t key_bytes, void *ret_value)
 {
-	return durei_index_count(&map->index);
+	struct change c;
+	int r = begin(&c, map, key, key_bytes);
+
+	if (r < 0)
+		return r;
+	r = c.found ? durei_index_remove(&map->index, &c.guard, c.found) : durei_error_plain(ENOENT);
+	if (r == 0)
+		copy_value(map, c.found, ret_value);
+	return end(&c, r);
 }
 
-uint64_t dure_map_order(dure_map *map, const void *key, size_t key_bytes)
+int dure_map_take(dure_map *map, const void *key, size_t key_bytes, void *ret_value)
 {
-	uint64_t hash = durei_index_hash(&map->index, DL_MAP_ENTRY, key, (uint32_t)key_bytes);
-
-	return dl_partition_of(hash, map->index.partition_bits);
-}
-
-struct each {
-	const dure_map *map;
-	int (*visit)(const void *key, size_t key_bytes, const void *value, void *context);
-	void *context;
-};
-
-static int visit_entry(dure_segment *seg, struct dl_entry *entry, const struct dl_entry *content,
-		       uint64_t all_bytes, void *context)
-{
-	const struct each *each = context;
-	uint64_t offset = content->key_offset, bytes = content->key_bytes;
-
-	(void)entry;
-	if (entry_bytes(each->map) > all_bytes || offset + bytes > all_bytes)
-		return durei_error(EUCLEAN, "segment %s: an entry of map %s does not lie in its block",
-				   seg->super.name, each->map->name.text);
-	return each->visit((const char *)content + offset, bytes, value_of(content),
-			   each->context);
-}
-
-int dure_map_each(dure_map *map,
-		  int (*visit)(const void *key, size_t key_bytes, const void *value,
-			       void *context),
-		  void *context)
-{
-	struct each each = { .map = map, .visit = visit, .context = context };
-	int r = durei_handle_check(map->seg);
-
-	return r < 0 ? r : durei_index_visit(&map->index, durei_lane_to_read(map->seg), visit_entry,
-					     &each);
-}
-
-/* -- many at once ------------------------------------------------------------------------ */
-
-/* Hashes are spread, not dealt out: a part may get some more than its share. */
-int dure_map_reserve(dure_map *map, uint64_t count)
-{
-	uint64_t parts = UINT64_C(1) << map->index.partition_bits, share = count / parts;
+	dure_tx *tx;
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(map->seg, &r);
 
 	if (!lane)
 		return r;
-	for (uint64_t part = 0; r == 0 && part < parts; part++)
-		r = durei_index_reserve(&map->index, lane, part, share + share / 8 + 1);
-	return r;
-}
-
-/* Copies of a part's entries: for each the size of its key, key and value. */
-struct copies {
-	const dure_map *map;
-	unsigned char *bytes;
-	size_t used, room;
-};
-
-static int copy_entry(const void *key, size_t key_bytes, const void *value, void *context)
-{
-	struct copies *c = context;
-	size_t bytes = sizeof key_bytes + key_bytes + (size_t)c->map->value_bytes;
-
-	if (c->used + bytes > c->room) {
-		size_t room = (c->used + bytes) * 2;
-		unsigned char *more = realloc(c->bytes, room);
-		if (!more)
-			return durei_error_plain(ENOMEM);
-		c->bytes = more;
-		c->room = room;
-	}
-	memcpy(c->bytes + c->used, &key_bytes, sizeof key_bytes);
-	memcpy(c->bytes + c->used + sizeof key_bytes, key, key_bytes);
-	memcpy(c->bytes + c->used + sizeof key_bytes + key_bytes, value, (size_t)c->map->value_bytes);
-	c->used += bytes;
-	return 0;
-}
-
-static int put_copies(dure_map *map, const struct copies *c)
-{
-	for (size_t at = 0, key_bytes; at < c->used; at += key_bytes + (size_t)map->value_bytes) {
-		memcpy(&key_bytes, c->bytes + at, sizeof key_bytes);
-		at += sizeof key_bytes;
-		int r = dure_map_put(map, c->bytes + at, key_bytes, c->bytes + at + key_bytes);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* No lock of `from` is held while `map` is changed: two merges the other way round could meet. */
-int dure_map_merge(dure_map *map, dure_map *from)
-{
-	struct copies copies = { .map = from };
-	struct each each = { .map = from, .visit = copy_entry, .context = &copies };
-	int r = durei_handle_check(from->seg);
-
-	if (r == 0 && map->index.shared == from->index.shared)
-		r = durei_error(EINVAL, "map %s cannot be copied into itself", map->name.text);
-	if (r == 0 && map->value_bytes != from->value_bytes)
-		r = durei_error(EINVAL, "maps %s and %s have values of %llu and %llu bytes", map->name.text,
-				from->name.text, (unsigned long long)map->value_bytes,
-				(unsigned long long)from->value_bytes);
-	for (uint64_t part = 0; r == 0 && part < UINT64_C(1) << from->index.partition_bits; part++) {
-		copies.used = 0;
-		r = durei_index_visit_part(&from->index, durei_lane_to_read(from->seg), part,
-					   visit_entry, &each);
-		if (r == 0)
-			r = put_copies(map, &copies);
-	}
-	free(copies.bytes);
+	if (durei_log_is_open(lane))
+		return take_in_tx(map, key, key_bytes, ret_value);
+	r = dure_tx_begin(map->seg, &tx);
+	if (r < 0)
+		return r;
+	r = take_in_tx(map, key, key_bytes, ret_value);
+	if (r == 0)
+		return dure_tx_commit(tx);
+	(void)dure_tx_abort(tx);
 	return r;
 }
 
@@ -578,7 +462,7 @@ static int remove_some(const dure_map *map, struct durei_lane *lane, uint64_t pa
 	for (unsigned i = 0; r >= 0 && i < batch.count; i++) {
 		removal.entry = batch.entries[i];
 		if (map->owns) {
-			memcpy(&owned, value_of(removal.entry), sizeof owned);
+			memcpy(&owned, durei_map_value_of(removal.entry), sizeof owned);
 			r = durei_owned_free(lane, owned, depth, remove_entry, &removal);
 		} else {
 			r = remove_entry(&removal);

@@ -320,8 +320,8 @@ int dure_ordered_insert(dure_ordered *map, const void *key, size_t key_bytes, co
 	return end(&c, c.is_found ? durei_error_plain(EEXIST) : add(&c, value));
 }
 
-/* Takes the entry out; a leaf that becomes empty goes. */
-static int take_out(struct change *c)
+/* Takes the entry out, and its value if that is asked for; a leaf that becomes empty goes. */
+static int take_out(struct change *c, void *ret_value)
 {
 	struct durei_lane *lane = c->guard.lane;
 	unsigned last = c->path.depth - 1;
@@ -339,6 +339,8 @@ static int take_out(struct change *c)
 					 dl_order_remove(order, c->path.at[last]));
 	if (r == 0)
 		r = durei_log_write_word(lane, &c->tree->shared->count, count_of(c) - 1);
+	if (r == 0 && ret_value)	/* nothing can fail any more, and the block is not free yet */
+		r = durei_tree_copy_value(c->tree, durei_path_payload(&c->path), ret_value);
 	return durei_guard_end(&c->guard, r);
 }
 
@@ -349,7 +351,17 @@ int dure_ordered_remove(dure_ordered *map, const void *key, size_t key_bytes)
 
 	if (r < 0)
 		return r;
-	return end(&c, c.is_found ? take_out(&c) : durei_error_plain(ENOENT));
+	return end(&c, c.is_found ? take_out(&c, NULL) : durei_error_plain(ENOENT));
+}
+
+int dure_ordered_take(dure_ordered *map, const void *key, size_t key_bytes, void *ret_value)
+{
+	struct change c;
+	int r = begin(&c, map, key, key_bytes);
+
+	if (r < 0)
+		return r;
+	return end(&c, c.is_found ? take_out(&c, ret_value) : durei_error_plain(ENOENT));
 }
 
 /* The first entry with the key, if its serial number is below the limit. */
@@ -363,7 +375,7 @@ static int remove_before(dure_ordered *map, const void *key, size_t key_bytes, u
 		return r;
 	if (c.is_found && !durei_path_key(c.tree, &c.path, &here))
 		return end(&c, durei_tree_damaged(c.tree));
-	return end(&c, c.is_found && here.serial < limit ? take_out(&c) : durei_error_plain(ENOENT));
+	return end(&c, c.is_found && here.serial < limit ? take_out(&c, NULL) : durei_error_plain(ENOENT));
 }
 
 int dure_ordered_remove_all(dure_ordered *map, const void *key, size_t key_bytes,
@@ -416,5 +428,5 @@ int durei_ordered_take_first(dure_ordered *map)
 
 	if (lane)
 		r = begin_first(&c, map, lane);
-	return r < 0 ? r : end(&c, take_out(&c));
+	return r < 0 ? r : end(&c, take_out(&c, NULL));
 }

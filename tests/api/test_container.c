@@ -208,8 +208,7 @@ static void moves(void **state)
 	T_OK(dure_map_put(map, "k", 1, &at));
 	for (int commits = 0; commits < 2; commits++) {
 		T_OK(dure_tx_begin(seg, &tx));
-		T_OK(dure_map_get(map, "k", 1, &got));
-		T_OK(dure_map_remove(map, "k", 1));
+		T_OK(dure_map_take(map, "k", 1, &got));
 		T_OK(dure_vector_push(vector, &got, NULL));
 		T_OK(commits ? dure_tx_commit(tx) : dure_tx_abort(tx));
 		assert_int_equal(dure_vector_count(vector), commits);
@@ -251,8 +250,8 @@ static void names(void **state)
 	assert_int_equal(length_of(at), 3);
 	/* and out of it, to another name */
 	T_OK(dure_tx_begin(seg, &tx));
-	T_OK(dure_map_get(map, "jobs", 4, &got));
-	T_OK(dure_map_remove(map, "jobs", 4));
+	T_OK(dure_map_take(map, "jobs", 4, &got));
+	T_IS(dure_map_take(map, "jobs", 4, &at), -ENOENT);
 	T_OK(dure_container_give_name(seg, got, "old jobs"));
 	T_OK(dure_tx_commit(tx));
 	T_OK(dure_list_open(seg, "old jobs", DURE_TYPE(uint64_t), DURE_OPEN, NULL, &list));

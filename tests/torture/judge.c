@@ -66,6 +66,7 @@ void torture_begin(struct torture *t)
 	torture_containers_begin(t);
 	torture_marbles_begin(t);
 	torture_guests_begin(t);
+	torture_wagons_begin(t);
 	must(dure_thread_detach(t->seg), "detach");
 	t->empty_blocks = torture_live_blocks(t);
 }
@@ -76,6 +77,7 @@ void torture_end(struct torture *t)
 	torture_containers_end(t);
 	torture_marbles_end(t);
 	torture_guests_end(t);
+	torture_wagons_end(t);
 	must(dure_segment_close(t->seg), "close");
 	dure_segment_remove(TORTURE_SEGMENT, DURE_REMOVE_FORCE, NULL);
 }
@@ -267,7 +269,8 @@ int torture_judge(struct torture *t)
 	if (judge_money(t) < 0 || judge_lists(t, &expected) < 0 || judge_objects(t, &expected) < 0 ||
 	    judge_map(t, &expected) < 0 || judge_shared_locks(t) < 0 ||
 	    torture_containers_judge(t, &expected) < 0 ||
-	    torture_marbles_judge(t, &expected) < 0 || torture_guests_judge(t, &expected) < 0)
+	    torture_marbles_judge(t, &expected) < 0 || torture_guests_judge(t, &expected) < 0 ||
+	    torture_wagons_judge(t, &expected) < 0)
 		return -1;
 	if (sums.live_blocks != expected)
 		return torture_wrong("live blocks", sums.live_blocks, expected);

@@ -91,6 +91,10 @@ struct torture {
 	dure_ordered *guests, *numbers;
 	dure_map *stays;
 	uint64_t guests_blocks;		/* of these three, when they are new */
+	dure_map *yard;
+	dure_ordered *rail;
+	dure_vector *siding;
+	uint64_t wagons_blocks;		/* of these three and the wagons, as they are filled */
 	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
 };
 
@@ -151,6 +155,12 @@ void torture_guests_begin(struct torture *t);
 void torture_guests_end(struct torture *t);
 void torture_guests_work(struct torture *t, uint64_t lot);
 int torture_guests_judge(struct torture *t, uint64_t *count);
+
+/* wagons.c: the same, for containers that own containers */
+void torture_wagons_begin(struct torture *t);
+void torture_wagons_end(struct torture *t);
+void torture_wagons_work(struct torture *t, uint64_t lot);
+int torture_wagons_judge(struct torture *t, uint64_t *count);
 
 uint64_t torture_progress(const struct torture *t);
 uint64_t torture_longest_ns(const struct torture *t);

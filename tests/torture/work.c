@@ -552,10 +552,15 @@ static void guests(struct worker *w)
 	torture_guests_work(w->t, dice(w, UINT64_MAX));
 }
 
+static void wagons(struct worker *w)
+{
+	torture_wagons_work(w->t, dice(w, UINT64_MAX));
+}
+
 static void (*const common[])(struct worker *w) = {
 	move_money, move_money, shift_in_map, shift_in_map, merge_in_map, read_map, push, push, pop,
 	pop, copy_first, resize_first, make_or_destroy, make_pair, count_up, count_up, hoard,
-	containers, containers, containers, containers, guests, guests,
+	containers, containers, containers, containers, guests, guests, wagons, wagons,
 	marbles, marbles, marbles, marbles,
 	read_book, read_book, read_book, write_book, upgrade_book, use_pool, use_pool, use_pool,
 	move_tokens, move_tokens, have_the_one,

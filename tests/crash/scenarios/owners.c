@@ -140,8 +140,7 @@ static void run_move(struct world *w)
 	dure_tx *tx;
 
 	must(dure_tx_begin(w->seg, &tx), "tx_begin");
-	must(dure_map_get(w->blocks[1], "k", 1, &at), "map_get");
-	must(dure_map_remove(w->blocks[1], "k", 1), "map_remove");
+	must(dure_map_take(w->blocks[1], "k", 1, &at), "map_take");
 	must(dure_vector_push(w->blocks[0], &at, NULL), "vector_push");
 	must(dure_tx_commit(tx), "tx_commit");
 }
@@ -153,6 +152,47 @@ static enum verdict judge_move(struct world *w)
 	int r = dure_map_get(map, "k", 1, &at);
 
 	dure_map_close(map);
+	if (length(w) != LENGTH || (r == 0) == (owned(w).offset != 0))
+		return WRONG;
+	return seen(r == -ENOENT);
+}
+
+static dure_ordered *the_ordered(struct world *w)
+{
+	struct dure_ordered_options o = { .sz = sizeof o, .flags = DURE_ORDERED_OWNER };
+	dure_ordered *ordered;
+
+	must(dure_ordered_open(w->seg, "ordered", DURE_CREATE | DURE_OPEN, &o, &ordered),
+	     "ordered_open");
+	return ordered;
+}
+
+static void prepare_in_ordered(struct world *w)
+{
+	w->blocks[0] = the_owner(w);
+	w->blocks[1] = the_ordered(w);
+	make_list(w);
+	must(dure_ordered_put(w->blocks[1], "k", 1, &w->root->refs[0]), "ordered_put");
+}
+
+static void run_take_ordered(struct world *w)
+{
+	dure_ref at;
+	dure_tx *tx;
+
+	must(dure_tx_begin(w->seg, &tx), "tx_begin");
+	must(dure_ordered_take(w->blocks[1], "k", 1, &at), "ordered_take");
+	must(dure_vector_push(w->blocks[0], &at, NULL), "vector_push");
+	must(dure_tx_commit(tx), "tx_commit");
+}
+
+static enum verdict judge_take_ordered(struct world *w)
+{
+	dure_ordered *ordered = the_ordered(w);
+	dure_ref at = { 0 };
+	int r = dure_ordered_get(ordered, "k", 1, &at);
+
+	dure_ordered_close(ordered);
 	if (length(w) != LENGTH || (r == 0) == (owned(w).offset != 0))
 		return WRONG;
 	return seen(r == -ENOENT);
@@ -338,8 +378,10 @@ static const struct scenario list[] = {
 	  "dure_list_open_at dure_vector_open_at dure_deque_open_at dure_priority_open_at "
 	  "dure_map_open_at dure_ordered_open_at dure_string_open_at dure_bitmap_open_at",
 	  prepare_empty, run_make, judge_make, UNCOUNTED },
-	{ "owner_move", "dure_map_remove dure_vector_push", prepare_in_map, run_move, judge_move,
+	{ "owner_move", "dure_map_take dure_vector_push", prepare_in_map, run_move, judge_move,
 	  0 },
+	{ "owner_take_ordered", "dure_ordered_take dure_vector_push", prepare_in_ordered,
+	  run_take_ordered, judge_take_ordered, 0 },
 	{ "owner_give_name", "dure_container_give_name", prepare_in_map, run_give_name,
 	  judge_give_name, UNCOUNTED },
 	{ "owner_take_name", "dure_container_take_name", prepare_named, run_take_name,
