@@ -10,6 +10,7 @@
 
 static const struct bench_named_work map_1k = { .count = 1000, .segment_bytes = 64u << 20 };
 static const struct bench_named_work map_100k = { .count = 100000, .segment_bytes = 128u << 20 };
+static const struct bench_named_work map_10m = { .count = 10000000, .segment_bytes = 2u << 30 };
 static const struct bench_named_work map_1m = { .count = 1000000, .segment_bytes = 512u << 20 };
 
 static int put_key(void *map, const void *key, size_t key_bytes, const void *value)
@@ -35,6 +36,24 @@ static void *open_map(const void *argument)
 	bench_must(dure_map_open(s->segment, "map", DURE_CREATE, NULL, &map), "map_open");
 	s->container = map;
 	bench_keyed_fill(s, put_key);
+	return s;
+}
+
+static int put_nothing(void *map, const void *key, size_t key_bytes, const void *value)
+{
+	(void)value;
+	return dure_map_insert(map, key, key_bytes, NULL);
+}
+
+static void *open_set(const void *argument)
+{
+	struct dure_map_options o = { .sz = sizeof o, .value_bytes = DURE_MAP_NO_VALUE };
+	struct bench_keyed *s = bench_keyed_make(argument);
+	dure_map *map;
+
+	bench_must(dure_map_open(s->segment, "set", DURE_CREATE, &o, &map), "map_open");
+	s->container = map;
+	bench_keyed_fill(s, put_nothing);
 	return s;
 }
 
@@ -83,6 +102,36 @@ const struct bench_row bench_map_rows[] = {
 	{ GET_ROW("map-get-1k", "hash map get, 1k entries", map_1k, 20, 0) },
 	{ GET_ROW("map-get-100k", "hash map get, 100k entries", map_100k, 25, 0) },
 	{ GET_ROW("map-get-1M", "hash map get, 1M entries", map_1m, 80, BENCH_LONG) },
+	{
+		.name = "map-get-10M",
+		.what = "hash map get, 10M entries",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME | BENCH_LONG,
+		.ops = 200000,
+		.contenders = {
+			{ .who = "dure", .open = open_map, .round = get_round, .close = close_map,
+			  .argument = &map_10m },
+			{ .who = "Boost + mutex", .open = bench_boost_map_open,
+			  .round = bench_boost_map_get, .close = bench_boost_map_close,
+			  .argument = &map_10m },
+		},
+		.goals = { { .text = "Boost + mutex", .of = { { "Boost + mutex", 1 } } } },
+	},
+	{
+		.name = "map-space-100k",
+		.what = "memory of a hash map, 100k entries of 8 and 8 bytes, for each entry",
+		.unit = "B",
+		.ops = 1,
+		.contenders = {
+			{ .who = "dure", .open = open_map, .round = bench_keyed_space_round,
+			  .close = close_map, .argument = &map_100k },
+			{ .who = "Boost", .open = bench_boost_map_open, .round = bench_boost_map_space,
+			  .close = bench_boost_map_close, .argument = &map_100k },
+			{ .who = "dure, a set", .open = open_set, .round = bench_keyed_space_round,
+			  .close = close_map, .argument = &map_100k },
+		},
+		.goals = { { .text = "Boost", .of = { { "Boost", 1 } } } },
+	},
 	{
 		.name = "map-insert-100k",
 		.what = "hash map insert, 100k entries",
