@@ -10,7 +10,6 @@
 
 static const struct bench_named_work map_1k = { .count = 1000, .segment_bytes = 64u << 20 };
 static const struct bench_named_work map_100k = { .count = 100000, .segment_bytes = 128u << 20 };
-static const struct bench_named_work map_10m = { .count = 10000000, .segment_bytes = 2u << 30 };
 static const struct bench_named_work map_1m = { .count = 1000000, .segment_bytes = 512u << 20 };
 
 static int put_key(void *map, const void *key, size_t key_bytes, const void *value)
@@ -102,21 +101,6 @@ const struct bench_row bench_map_rows[] = {
 	{ GET_ROW("map-get-1k", "hash map get, 1k entries", map_1k, 20, 0) },
 	{ GET_ROW("map-get-100k", "hash map get, 100k entries", map_100k, 25, 0) },
 	{ GET_ROW("map-get-1M", "hash map get, 1M entries", map_1m, 80, BENCH_LONG) },
-	{
-		.name = "map-get-10M",
-		.what = "hash map get, 10M entries",
-		.unit = "ns",
-		.flags = BENCH_CPU_TIME | BENCH_LONG,
-		.ops = 200000,
-		.contenders = {
-			{ .who = "dure", .open = open_map, .round = get_round, .close = close_map,
-			  .argument = &map_10m },
-			{ .who = "Boost + mutex", .open = bench_boost_map_open,
-			  .round = bench_boost_map_get, .close = bench_boost_map_close,
-			  .argument = &map_10m },
-		},
-		.goals = { { .text = "Boost + mutex", .of = { { "Boost + mutex", 1 } } } },
-	},
 	{
 		.name = "map-space-100k",
 		.what = "memory of a hash map, 100k entries of 8 and 8 bytes, for each entry",
