@@ -22,7 +22,8 @@
  * To move one is to take the ref from one owner and to give it to the next one in a transaction: pop
  * here and push there, take here and insert there. The container itself stays where it is, with all
  * that it holds, and handles to it stay good. What takes an element away from its container (pop,
- * take, erase, set, resize) hands the ref to the caller, and destroys nothing.
+ * take, erase) hands the ref to the caller, and what replaces one (put, set) or cuts it off (resize)
+ * drops it: neither destroys anything. So take it first.
  *
  * A handle is good as long as its container: programs agree on who destroys, as for objects.
  *

@@ -137,7 +137,7 @@ DURE_API int dure_map_reserve(dure_map *map, uint64_t count);
  * dure_map_merge - put all entries of another map
  *
  * Where a key is in both, the value is that of from, which may lie in another segment. Each is put
- * for itself; inside a transaction all in one step. Not from a map whose values own containers.
+ * for itself; inside a transaction all in one step. Not with a map whose values own containers.
  *
  * Returns  0; -ENOMEM, as put and each. Outside a transaction some may have been put when it fails
  * Death    the same: merge again.

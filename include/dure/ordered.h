@@ -198,7 +198,8 @@ DURE_API int dure_ordered_build(dure_ordered *map, dure_ordered_source next, voi
  * dure_ordered_copy - fill an empty map with the entries of another one, in one step
  *
  * from may lie in another segment. What changes in it meanwhile may be copied or not, as with
- * dure_ordered_visit. Both are ordered alike, and have values of one size.
+ * dure_ordered_visit. Both are ordered alike, and have values of one size, which own
+ * nothing.
  *
  * Returns  as build
  * Death    as build

@@ -295,6 +295,9 @@ static int check_alike(const dure_ordered *map, const dure_ordered *from)
 
 	if (a->shared == b->shared)
 		return durei_error(EINVAL, "ordered map %s cannot be copied into itself", map->name.text);
+	if (a->owns || b->owns)
+		return durei_error(EINVAL, "ordered maps %s and %s: what is owned would have two owners, so "
+				   "it is moved", map->name.text, from->name.text);
 	if (a->order.is_number == b->order.is_number && a->value_bytes == b->value_bytes)
 		return 0;
 	return durei_error(EINVAL, "ordered maps %s and %s have other keys, or values of another size",

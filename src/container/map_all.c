@@ -156,8 +156,9 @@ int dure_map_merge(dure_map *map, dure_map *from)
 		r = durei_error(EINVAL, "maps %s and %s have values of %llu and %llu bytes", map->name.text,
 				from->name.text, (unsigned long long)map->value_bytes,
 				(unsigned long long)from->value_bytes);
-	if (r == 0 && from->owns)
-		r = durei_error(EINVAL, "what map %s owns would have two owners: move it", from->name.text);
+	if (r == 0 && (map->owns || from->owns))
+		r = durei_error(EINVAL, "maps %s and %s: what is owned would have two owners, so it is moved",
+				map->name.text, from->name.text);
 	for (uint64_t part = 0; r == 0 && part < UINT64_C(1) << from->index.partition_bits; part++) {
 		copies.used = 0;
 		r = durei_index_visit_part(&from->index, durei_lane_to_read(from->seg), part,

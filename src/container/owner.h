@@ -33,7 +33,7 @@ extern const struct durei_container durei_bitmaps, durei_deques, durei_lists, du
 int durei_owned_free(struct durei_lane *lane, dure_ref owned, unsigned depth,
 		     int (*take)(void *context), void *context);
 
-/* All elements go, step by step. what: -EDEADLK inside a transaction says so */
+/* All elements go, step by step. 0; -EDEADLK inside a transaction; as free_some */
 int durei_container_empty(const struct durei_container *kind, void *handle, dure_segment *seg);
 
 /* Empties and destroys the container of that name, and the name. As the public destroys */

@@ -364,6 +364,36 @@ static void damaged_owners(void **state)
 	T_OK(dure_container_destroy(seg, a));
 }
 
+/* What is owned is not copied: it would have two owners. */
+static void copies_are_refused(void **state)
+{
+	struct dure_ordered_options o = { .sz = sizeof o, .flags = DURE_ORDERED_OWNER };
+	struct dure_ordered_options plain = { .sz = sizeof plain };
+	dure_map *map = owner_map("m"), *other = owner_map("n");
+	dure_ordered *from, *to, *numbers;
+	dure_ref at = new_list(3);
+
+	(void)state;
+	T_OK(dure_map_put(map, "k", 1, &at));
+	T_FAILS(dure_map_merge(other, map), -EINVAL, "two owners");
+	T_OK(dure_ordered_open(seg, "from", DURE_CREATE, &o, &from));
+	T_OK(dure_ordered_open(seg, "to", DURE_CREATE, &o, &to));
+	T_OK(dure_ordered_open(seg, "numbers", DURE_CREATE, &plain, &numbers));
+	T_FAILS(dure_ordered_copy(to, from), -EINVAL, "two owners");
+	T_FAILS(dure_ordered_merge(to, from), -EINVAL, "two owners");
+	T_FAILS(dure_ordered_merge(from, numbers), -EINVAL, "two owners");
+	dure_map_close(map);
+	dure_map_close(other);
+	dure_ordered_close(from);
+	dure_ordered_close(to);
+	dure_ordered_close(numbers);
+	T_OK(dure_map_destroy(seg, "m"));
+	T_OK(dure_map_destroy(seg, "n"));
+	T_OK(dure_ordered_destroy(seg, "from"));
+	T_OK(dure_ordered_destroy(seg, "to"));
+	T_OK(dure_ordered_destroy(seg, "numbers"));
+}
+
 static void misuse(void **state)
 {
 	struct dure_map_options wide = { .sz = sizeof wide, .flags = DURE_MAP_OWNER, .value_bytes = 16 };
@@ -400,7 +430,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(map_of_lists), TEST(vector_of_strings), TEST(all_kinds), TEST(moves), TEST(names),
-		TEST(drafts), TEST(one_element_goes), TEST(damaged_owners), TEST(misuse),
+		TEST(drafts), TEST(one_element_goes), TEST(damaged_owners),
+		TEST(copies_are_refused), TEST(misuse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
