@@ -84,6 +84,17 @@ BENCH_INLINE double bench_keyed_insert_round(struct bench_keyed *s, uint64_t ops
 	return (end - start) / (double)n;
 }
 
+/* Bytes of the segment's pages for each entry; a new segment's own are few. */
+static inline double bench_keyed_space_round(void *state, uint64_t ops)
+{
+	const struct bench_keyed *s = state;
+	struct dure_heap_info info = { .sz = sizeof info };
+
+	(void)ops;
+	bench_must(dure_heap_info(s->segment, &info), "heap_info");
+	return (double)info.used_bytes / (double)s->count;
+}
+
 static inline void bench_keyed_close(struct bench_keyed *s)
 {
 	bench_segment_close(s->segment);

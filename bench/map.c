@@ -38,6 +38,24 @@ static void *open_map(const void *argument)
 	return s;
 }
 
+static int put_nothing(void *map, const void *key, size_t key_bytes, const void *value)
+{
+	(void)value;
+	return dure_map_insert(map, key, key_bytes, NULL);
+}
+
+static void *open_set(const void *argument)
+{
+	struct dure_map_options o = { .sz = sizeof o, .value_bytes = DURE_MAP_NO_VALUE };
+	struct bench_keyed *s = bench_keyed_make(argument);
+	dure_map *map;
+
+	bench_must(dure_map_open(s->segment, "set", DURE_CREATE, &o, &map), "map_open");
+	s->container = map;
+	bench_keyed_fill(s, put_nothing);
+	return s;
+}
+
 static double get_round(void *state, uint64_t ops)
 {
 	return bench_keyed_get_round(state, ops, get_key);
@@ -83,6 +101,21 @@ const struct bench_row bench_map_rows[] = {
 	{ GET_ROW("map-get-1k", "hash map get, 1k entries", map_1k, 20, 0) },
 	{ GET_ROW("map-get-100k", "hash map get, 100k entries", map_100k, 25, 0) },
 	{ GET_ROW("map-get-1M", "hash map get, 1M entries", map_1m, 80, BENCH_LONG) },
+	{
+		.name = "map-space-100k",
+		.what = "memory of a hash map, 100k entries of 8 and 8 bytes, for each entry",
+		.unit = "B",
+		.ops = 1,
+		.contenders = {
+			{ .who = "dure", .open = open_map, .round = bench_keyed_space_round,
+			  .close = close_map, .argument = &map_100k },
+			{ .who = "Boost", .open = bench_boost_map_open, .round = bench_boost_map_space,
+			  .close = bench_boost_map_close, .argument = &map_100k },
+			{ .who = "dure, a set", .open = open_set, .round = bench_keyed_space_round,
+			  .close = close_map, .argument = &map_100k },
+		},
+		.goals = { { .text = "Boost", .of = { { "Boost", 1 } } } },
+	},
 	{
 		.name = "map-insert-100k",
 		.what = "hash map insert, 100k entries",

@@ -76,6 +76,7 @@ double bench_lmdb_names_put(void *state, uint64_t ops);
 /* maps: peer_boost_map.cpp, peer_std_map.cpp, peer_lmdb.c */
 void *bench_boost_map_open(const void *argument);
 double bench_boost_map_get(void *state, uint64_t ops);
+double bench_boost_map_space(void *state, uint64_t ops);
 double bench_boost_map_insert(void *state, uint64_t ops);
 double bench_boost_map_rate(void *state, uint64_t ops);
 void bench_boost_map_close(void *shared);
@@ -128,6 +129,7 @@ void bench_std_deque_close(void *state);
 /* ordered maps: peer_ordered.cpp */
 void *bench_boost_ordered_open(const void *argument);
 double bench_boost_ordered_get(void *state, uint64_t ops);
+double bench_boost_ordered_space(void *state, uint64_t ops);
 double bench_boost_ordered_insert(void *state, uint64_t ops);
 double bench_boost_ordered_scan(void *state, uint64_t ops);
 void bench_boost_ordered_close(void *shared);

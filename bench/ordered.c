@@ -10,6 +10,7 @@
 
 static const struct bench_named_work ordered_100k = { .count = 100000, .segment_bytes = 128u << 20 };
 static const struct bench_named_work ordered_1m = { .count = 1000000, .segment_bytes = 512u << 20 };
+static const struct bench_named_work ordered_10m = { .count = 10000000, .segment_bytes = 2u << 30 };
 
 static int put_key(void *map, const void *key, size_t key_bytes, const void *value)
 {
@@ -43,6 +44,36 @@ static void *open_ordered(const void *argument)
 
 	bench_keyed_fill(s, put_key);
 	return s;
+}
+
+static void *open_as(const void *argument, uint32_t flags, uint64_t value_bytes)
+{
+	struct dure_ordered_options o = { .sz = sizeof o, .flags = flags, .value_bytes = value_bytes };
+	struct bench_keyed *s = bench_keyed_make(argument);
+	dure_ordered *map;
+
+	bench_must(dure_ordered_open(s->segment, "map", DURE_CREATE, &o, &map), "ordered_open");
+	s->container = map;
+	for (uint64_t i = 0; i < s->count; i++) {
+		uint64_t key = bench_key(i);
+		bench_must(dure_ordered_put(map, &key, sizeof key, value_bytes ? NULL : &i), "put");
+	}
+	return s;
+}
+
+static void *open_strings(const void *argument)
+{
+	return open_as(argument, 0, 0);
+}
+
+static void *open_multi(const void *argument)
+{
+	return open_as(argument, DURE_ORDERED_INTEGER | DURE_ORDERED_MULTI, 0);
+}
+
+static void *open_set(const void *argument)
+{
+	return open_as(argument, DURE_ORDERED_INTEGER, DURE_ORDERED_NO_VALUE);
 }
 
 static double get_round(void *state, uint64_t ops)
@@ -166,6 +197,41 @@ const struct bench_row bench_ordered_rows[] = {
 	      BENCH_BATCH, AT_MOST(200), 0) },
 	{ ROW("ordered-scan-100k", "ordered map scan, an entry of 100k", ordered_100k, scan, 100000,
 	      AS("Boost + mutex"), 0) },
+	{
+		.name = "ordered-get-10M",
+		.what = "ordered map get, 10M entries",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME | BENCH_LONG,
+		.ops = 100000,
+		.contenders = {
+			{ .who = "dure", .open = open_ordered, .round = get_round,
+			  .close = close_ordered, .argument = &ordered_10m },
+			{ .who = "Boost + mutex", .open = bench_boost_ordered_open,
+			  .round = bench_boost_ordered_get, .close = bench_boost_ordered_close,
+			  .argument = &ordered_10m },
+		},
+		.goals = { AS("Boost + mutex") },
+	},
+	{
+		.name = "ordered-space-100k",
+		.what = "memory of an ordered map, 100k entries of 8 and 8 bytes, for each entry",
+		.unit = "B",
+		.ops = 1,
+		.contenders = {
+			{ .who = "dure", .open = open_ordered, .round = bench_keyed_space_round,
+			  .close = close_ordered, .argument = &ordered_100k },
+			{ .who = "Boost", .open = bench_boost_ordered_open,
+			  .round = bench_boost_ordered_space, .close = bench_boost_ordered_close,
+			  .argument = &ordered_100k },
+			{ .who = "dure, strings", .open = open_strings, .round = bench_keyed_space_round,
+			  .close = close_ordered, .argument = &ordered_100k },
+			{ .who = "dure, multimap", .open = open_multi, .round = bench_keyed_space_round,
+			  .close = close_ordered, .argument = &ordered_100k },
+			{ .who = "dure, a set", .open = open_set, .round = bench_keyed_space_round,
+			  .close = close_ordered, .argument = &ordered_100k },
+		},
+		.goals = { AS("Boost") },
+	},
 	{
 		.name = "ordered-build-100k",
 		.what = "ordered map built from 100k sorted keys, an entry",

@@ -73,6 +73,15 @@ double bench_boost_map_rate(void *state, uint64_t ops)
 	return 1000 / bench_boost_map_get(state, ops);
 }
 
+double bench_boost_map_space(void *argument, uint64_t ops)
+{
+	state *s = static_cast<state *>(argument);
+
+	(void)ops;
+	return static_cast<double>(s->segment.get_size() - s->segment.get_free_memory()) /
+	       static_cast<double>(s->count);
+}
+
 double bench_boost_map_insert(void *argument, uint64_t ops)
 {
 	state *s = static_cast<state *>(argument);

@@ -121,6 +121,15 @@ double bench_boost_ordered_scan(void *state, uint64_t ops)
 	return scan<boost_guard>(static_cast<boost_state *>(state));
 }
 
+double bench_boost_ordered_space(void *state, uint64_t ops)
+{
+	boost_state *s = static_cast<boost_state *>(state);
+
+	(void)ops;
+	return static_cast<double>(s->segment.get_size() - s->segment.get_free_memory()) /
+	       static_cast<double>(s->count);
+}
+
 void bench_boost_ordered_close(void *shared)
 {
 	delete static_cast<boost_state *>(shared);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vector.c - how long does appending to a vector take
+ * vector.c - how long does appending to a vector take, and setting a bit of a bitmap
  *
  * Elements have 8 bytes; the vector has room, and is emptied unmeasured. "dure" takes and gives
  * back the vector's lock for each element, "dure, serial" relies on a lock of the program's that is
@@ -76,6 +76,57 @@ static void close_vector(void *state)
 	free(s);
 }
 
+/* -- bitmaps ----------------------------------------------------------------------------- */
+
+struct bits {
+	dure_segment *segment;
+	dure_bitmap *bitmap;
+};
+
+static void *open_bitmap(const void *argument)
+{
+	struct bits *s = calloc(1, sizeof *s);
+
+	(void)argument;
+	s->segment = bench_segment_make(64u << 20);
+	bench_must(dure_bitmap_open(s->segment, "bitmap", DURE_CREATE, &s->bitmap), "bitmap_open");
+	bench_must(dure_bitmap_resize(s->bitmap, ROOM), "resize");
+	return s;
+}
+
+static double set_round(void *state, uint64_t ops)
+{
+	struct bits *s = state;
+	uint64_t dice = BENCH_DICE_SEED;
+	double start = bench_now();
+
+	for (uint64_t i = 0; i < ops; i++)
+		bench_must(dure_bitmap_set(s->bitmap, bench_pick(&dice, ROOM)), "set");
+	start = bench_now() - start;
+	bench_must(dure_bitmap_clear_range(s->bitmap, 0, ROOM), "clear_range");
+	return start / (double)ops;
+}
+
+static double test_round(void *state, uint64_t ops)
+{
+	struct bits *s = state;
+	uint64_t dice = BENCH_DICE_SEED;
+	double start = bench_now();
+
+	for (uint64_t i = 0; i < ops; i++)
+		bench_must(dure_bitmap_test(s->bitmap, bench_pick(&dice, ROOM)), "test");
+	return (bench_now() - start) / (double)ops;
+}
+
+static void close_bitmap(void *state)
+{
+	struct bits *s = state;
+
+	dure_bitmap_close(s->bitmap);
+	bench_segment_close(s->segment);
+	free(s);
+}
+
 const struct bench_row bench_vector_rows[] = {
 	{
 		.name = "vector-push",
@@ -109,6 +160,20 @@ const struct bench_row bench_vector_rows[] = {
 			  .round = bench_boost_vector_get, .close = bench_boost_vector_close },
 		},
 		.goals = { { .text = "Boost + mutex", .of = { { "Boost + mutex", 1 } } } },
+	},
+	{
+		.name = "bitmap-set",
+		.what = "set one of 200k bits, crash-atomic",
+		.unit = "ns",
+		.flags = BENCH_CPU_TIME,
+		.ops = ROOM,
+		.contenders = {
+			{ .who = "dure", .open = open_bitmap, .round = set_round,
+			  .close = close_bitmap },
+			{ .who = "dure, test one", .open = open_bitmap, .round = test_round,
+			  .close = close_bitmap },
+		},
+		.goals = { { .text = "", .fixed = 25 } },
 	},
 	{ .name = NULL },
 };

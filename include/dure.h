@@ -25,6 +25,7 @@
 #include <dure/block.h>
 #include <dure/board.h>
 #include <dure/condition.h>
+#include <dure/container.h>
 #include <dure/coprocess.h>
 #include <dure/deque.h>
 #include <dure/error.h>

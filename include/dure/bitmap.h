@@ -32,6 +32,11 @@ typedef struct dure_bitmap dure_bitmap;
 DURE_API int dure_bitmap_open(dure_segment *segment, const char *name, uint32_t flags,
 			      dure_bitmap **ret);
 
+/* dure_bitmap_open_at - a bitmap without a name: dure/container.h. Returns as open; -EEXIST (*at is
+   not empty, and flags are DURE_CREATE alone) */
+DURE_API int dure_bitmap_open_at(dure_segment *segment, dure_ref *at, uint32_t flags,
+				 dure_bitmap **ret);
+
 /* dure_bitmap_close - forget this process' handle; the bitmap stays. NULL is allowed */
 DURE_API void dure_bitmap_close(dure_bitmap *bitmap);
 

@@ -40,6 +40,12 @@ DURE_API int dure_deque_open(dure_segment *segment, const char *name, struct dur
 			     uint32_t flags, const struct dure_deque_options *options,
 			     dure_deque **ret);
 
+/* dure_deque_open_at - a deque without a name: dure/container.h. Returns as open; -EEXIST (*at is
+   not empty, and flags are DURE_CREATE alone) */
+DURE_API int dure_deque_open_at(dure_segment *segment, dure_ref *at, struct dure_type type,
+				uint32_t flags, const struct dure_deque_options *options,
+				dure_deque **ret);
+
 /* dure_deque_close - forget this process' handle; the deque stays. NULL is allowed */
 DURE_API void dure_deque_close(dure_deque *deque);
 

@@ -58,6 +58,12 @@ DURE_API int dure_list_open(dure_segment *segment, const char *name, struct dure
 			    uint32_t flags, const struct dure_list_options *options,
 			    dure_list **ret);
 
+/* dure_list_open_at - a list without a name: dure/container.h. Returns as open; -EEXIST (*at is
+   not empty, and flags are DURE_CREATE alone) */
+DURE_API int dure_list_open_at(dure_segment *segment, dure_ref *at, struct dure_type type,
+			       uint32_t flags, const struct dure_list_options *options,
+			       dure_list **ret);
+
 /* dure_list_close - forget this process' handle; the list stays. NULL is allowed */
 DURE_API void dure_list_close(dure_list *list);
 

@@ -27,7 +27,12 @@ struct dure_map_options {
 	uint64_t value_bytes;		/* of each value; default 8. See DURE_MAP_ANY_VALUE */
 	uint32_t partitions;		/* parts that are locked apart; a power of two up to 1024;
 					   default 64 */
-	uint32_t reserved;
+	uint32_t flags;			/* DURE_MAP_... */
+};
+
+/* options.flags */
+enum {
+	DURE_MAP_OWNER = 1u << 0,	/* values are dure_refs that own containers: dure/container.h */
 };
 
 enum { DURE_MAP_KEY_MAX = 65535 };
@@ -51,6 +56,11 @@ enum { DURE_MAP_KEY_MAX = 65535 };
  */
 DURE_API int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
 			   const struct dure_map_options *options, dure_map **ret);
+
+/* dure_map_open_at - a map without a name: dure/container.h. Returns as open; -EEXIST (*at is not
+   empty, and flags are DURE_CREATE alone) */
+DURE_API int dure_map_open_at(dure_segment *segment, dure_ref *at, uint32_t flags,
+			      const struct dure_map_options *options, dure_map **ret);
 
 /* dure_map_close - forget this process' handle; the map stays. NULL is allowed */
 DURE_API void dure_map_close(dure_map *map);
@@ -101,6 +111,10 @@ DURE_API int dure_map_add(dure_map *map, const void *key, size_t key_bytes, int6
 /* dure_map_remove - take a key away. Returns 0; -ENOENT -EDEADLK -EROFS -ESTALE -EUCLEAN */
 DURE_API int dure_map_remove(dure_map *map, const void *key, size_t key_bytes);
 
+/* dure_map_take - take a key away; ret_value gets what it had, in the same step. Returns as remove */
+DURE_API int dure_map_take(dure_map *map, const void *key, size_t key_bytes,
+			   void *ret_value);
+
 /*
  * dure_map_clear - take all entries away, a bounded number at a time
  *
@@ -123,7 +137,7 @@ DURE_API int dure_map_reserve(dure_map *map, uint64_t count);
  * dure_map_merge - put all entries of another map
  *
  * Where a key is in both, the value is that of from, which may lie in another segment. Each is put
- * for itself; inside a transaction all in one step.
+ * for itself; inside a transaction all in one step. Not with a map whose values own containers.
  *
  * Returns  0; -ENOMEM, as put and each. Outside a transaction some may have been put when it fails
  * Death    the same: merge again.
@@ -148,6 +162,23 @@ DURE_API int dure_map_each(dure_map *map,
 			   int (*visit)(const void *key, size_t key_bytes, const void *value,
 					void *context),
 			   void *context);
+
+/*
+ * dure_map_snapshot - the same, with all entries of one moment
+ *
+ * They are copied into private memory first; whoever wants to change the map waits so long. Then they
+ * are visited, and the map may change as it likes, also by visit. Not for read-only segments, and
+ * not for maps of more than 64 partitions.
+ *
+ * Returns  0, or what visit returned; -ENOLCK (more locks than a thread can hold) -ENOMEM -EDEADLK
+ *          (it met a transaction that has locked keys in another order: try again) -EUCLEAN -EROFS
+ *          -ESTALE
+ * Death    nothing has changed; nobody waits for the dead.
+ */
+DURE_API int dure_map_snapshot(dure_map *map,
+			       int (*visit)(const void *key, size_t key_bytes, const void *value,
+					    void *context),
+			       void *context);
 
 DURE_END
 

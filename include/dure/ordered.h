@@ -29,6 +29,7 @@ enum {
 	DURE_ORDERED_MULTI = 1u << 1,	/* several entries may have one key */
 	DURE_ORDERED_ANY = 1u << 2,	/* with DURE_OPEN alone: whatever it is (dure_ordered_describe);
 					   the other options are not looked at */
+	DURE_ORDERED_OWNER = 1u << 3,	/* values are dure_refs that own containers: dure/container.h */
 };
 
 struct dure_ordered_options {
@@ -62,6 +63,11 @@ enum { DURE_ORDERED_KEY_MAX = 65535 };
  */
 DURE_API int dure_ordered_open(dure_segment *segment, const char *name, uint32_t flags,
 			       const struct dure_ordered_options *options, dure_ordered **ret);
+
+/* dure_ordered_open_at - an ordered map without a name: dure/container.h. Returns as open; -EEXIST
+   (*at is not empty, and flags are DURE_CREATE alone) */
+DURE_API int dure_ordered_open_at(dure_segment *segment, dure_ref *at, uint32_t flags,
+				  const struct dure_ordered_options *options, dure_ordered **ret);
 
 /*
  * A caller's own ordering: below 0, 0 or above 0, as a is below, equal to or above b. It must order
@@ -141,6 +147,10 @@ DURE_API int dure_ordered_insert(dure_ordered *map, const void *key, size_t key_
    Returns 0; -ENOENT, otherwise as put */
 DURE_API int dure_ordered_remove(dure_ordered *map, const void *key, size_t key_bytes);
 
+/* dure_ordered_take - take a key away; ret_value gets what it had, in the same step. Returns as remove */
+DURE_API int dure_ordered_take(dure_ordered *map, const void *key, size_t key_bytes,
+			       void *ret_value);
+
 /*
  * dure_ordered_remove_all - take away all entries with this key that are there now
  *
@@ -156,7 +166,8 @@ DURE_API int dure_ordered_remove_all(dure_ordered *map, const void *key, size_t 
 /*
  * dure_ordered_clear - take all entries away
  *
- * A bounded number at a time, in ascending order; inside a transaction all in one step.
+ * A bounded number at a time, in ascending order; inside a transaction all in one step, unless
+ * values own containers: -EDEADLK.
  *
  * Returns  0; -ENOSPC -EDEADLK -EUCLEAN -EROFS -ESTALE
  * Death    the lower entries are gone: do it again.
@@ -187,7 +198,8 @@ DURE_API int dure_ordered_build(dure_ordered *map, dure_ordered_source next, voi
  * dure_ordered_copy - fill an empty map with the entries of another one, in one step
  *
  * from may lie in another segment. What changes in it meanwhile may be copied or not, as with
- * dure_ordered_visit. Both are ordered alike, and have values of one size.
+ * dure_ordered_visit. Both are ordered alike, and have values of one size, which own
+ * nothing.
  *
  * Returns  as build
  * Death    as build

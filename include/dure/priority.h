@@ -54,6 +54,12 @@ DURE_API int dure_priority_open(dure_segment *segment, const char *name, struct 
 				uint32_t flags, const struct dure_priority_options *options,
 				dure_priority **ret);
 
+/* dure_priority_open_at - a priority queue without a name: dure/container.h. Returns as open; -EEXIST (*at is
+   not empty, and flags are DURE_CREATE alone) */
+DURE_API int dure_priority_open_at(dure_segment *segment, dure_ref *at, struct dure_type type,
+				   uint32_t flags, const struct dure_priority_options *options,
+				   dure_priority **ret);
+
 /* dure_priority_close - forget this process' handle; the queue stays. NULL is allowed */
 DURE_API void dure_priority_close(dure_priority *queue);
 

@@ -31,6 +31,11 @@ typedef struct dure_string dure_string;
 DURE_API int dure_string_open(dure_segment *segment, const char *name, uint32_t flags,
 			      dure_string **ret);
 
+/* dure_string_open_at - a string without a name: dure/container.h. Returns as open; -EEXIST (*at is
+   not empty, and flags are DURE_CREATE alone) */
+DURE_API int dure_string_open_at(dure_segment *segment, dure_ref *at, uint32_t flags,
+				 dure_string **ret);
+
 /* dure_string_close - forget this process' handle; the string stays. NULL is allowed */
 DURE_API void dure_string_close(dure_string *string);
 

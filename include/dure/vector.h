@@ -70,6 +70,12 @@ struct dure_vector_info {
 DURE_API int dure_vector_describe(dure_segment *segment, const char *name,
 				  struct dure_vector_info *ret);
 
+/* dure_vector_open_at - a vector without a name: dure/container.h. Returns as open; -EEXIST (*at is
+   not empty, and flags are DURE_CREATE alone) */
+DURE_API int dure_vector_open_at(dure_segment *segment, dure_ref *at, struct dure_type type,
+				 uint32_t flags, const struct dure_vector_options *options,
+				 dure_vector **ret);
+
 /* dure_vector_close - forget this process' handle; the vector stays. NULL is allowed */
 DURE_API void dure_vector_close(dure_vector *vector);
 

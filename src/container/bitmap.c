@@ -17,13 +17,14 @@
  *          1 clear words                     words behind the end   nobody reads them
  *          2 bits                            the new size           -
  *          ranges, resize to less: tx/log.c, a transaction of one operation.
- *          destroy: object/object.c.
+ *          destroy: container/owner.c.
  */
 #include <dure/bitmap.h>
 
 #include <stdlib.h>
 
 #include "container/array.h"
+#include "container/owner.h"
 #include "layout/bitmap.h"
 
 enum { WORD_BITS = 64 };
@@ -55,26 +56,41 @@ static int format(dure_tx *tx, void *object, uint64_t count, void *context)
 	return durei_array_plan(0, sizeof(uint64_t), &shared->array.first_bits);
 }
 
-int dure_bitmap_open(dure_segment *segment, const char *name, uint32_t flags, dure_bitmap **ret)
+static int bind(dure_bitmap *b)
+{
+	b->shared = b->elements.shared;
+	return durei_array_bind(&b->array, &b->shared->array, sizeof(uint64_t), sizeof(uint64_t),
+				&b->elements);
+}
+
+static int open_where(dure_segment *segment, struct durei_where where, uint32_t flags,
+		      dure_bitmap **ret)
 {
 	dure_bitmap *b = calloc(1, sizeof *b);	/* first: once it is made, nothing may fail */
 	int r, made;
 
 	if (!b)
 		return durei_error_plain(ENOMEM);
-	r = made = durei_elements_open(&b->elements, &bitmaps, segment, name, &words, flags, format,
+	r = made = durei_elements_open(&b->elements, &bitmaps, segment, where, &words, flags, format,
 				       NULL);
-	if (r >= 0) {
-		b->shared = b->elements.shared;
-		r = durei_array_bind(&b->array, &b->shared->array, sizeof(uint64_t),
-				     sizeof(uint64_t), &b->elements);
-	}
+	if (r >= 0)
+		r = bind(b);
 	if (r < 0) {
 		free(b);
 		return r;
 	}
 	*ret = b;
 	return made;
+}
+
+int dure_bitmap_open(dure_segment *segment, const char *name, uint32_t flags, dure_bitmap **ret)
+{
+	return open_where(segment, durei_by_name(name), flags, ret);
+}
+
+int dure_bitmap_open_at(dure_segment *segment, dure_ref *at, uint32_t flags, dure_bitmap **ret)
+{
+	return open_where(segment, durei_by_ref(at), flags, ret);
 }
 
 void dure_bitmap_close(dure_bitmap *bitmap)
@@ -452,6 +468,14 @@ int dure_bitmap_count(dure_bitmap *bitmap, uint64_t first, uint64_t count, uint6
 
 /* -- the end of a bitmap ----------------------------------------------------------------- */
 
+static int bind_found(void *handle, dure_segment *seg, void *shared, struct durei_where where)
+{
+	dure_bitmap *b = handle;
+	int r = durei_elements_bind(&b->elements, &bitmaps, seg, shared, where);
+
+	return r < 0 ? r : bind(b);
+}
+
 static int free_all(dure_tx *tx, void *object, uint64_t count, void *context)
 {
 	(void)count;
@@ -459,7 +483,15 @@ static int free_all(dure_tx *tx, void *object, uint64_t count, void *context)
 	return durei_array_free(tx, &((struct dl_bitmap *)object)->array);
 }
 
+const struct durei_container durei_bitmaps = {
+	.what = "bitmap",
+	.object = { "dure_bitmap", sizeof(struct dl_bitmap), 64 },
+	.handle_bytes = sizeof(dure_bitmap),
+	.bind = bind_found,
+	.free_rest = free_all,
+};
+
 int dure_bitmap_destroy(dure_segment *segment, const char *name)
 {
-	return durei_named_destroy(segment, bitmaps.what, name, bitmaps.object, free_all);
+	return durei_container_end(&durei_bitmaps, segment, name);
 }

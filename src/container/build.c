@@ -6,7 +6,7 @@
  *          the nodes above them as they fill. And nobody sees any of it before all is there.
  * How      The whole tree is made of reserved blocks, which vanish with their process. Then one
  *          log takes them all, and leads the map to them.
- * Rules    [BUILD1] what is linked is a tree as ordered.c would make it: layout/ordered.h. Nodes
+ * Rules    [BUILD1] what is linked is a tree as ordered_change.c would make it: layout/ordered.h. Nodes
  *                   are not filled up, so that what is put afterwards does not part every one
  *          [BUILD2] a separator belongs to the slot it parts from the one before; of a new node
  *                   above it goes further up ([TREE2])
@@ -295,6 +295,9 @@ static int check_alike(const dure_ordered *map, const dure_ordered *from)
 
 	if (a->shared == b->shared)
 		return durei_error(EINVAL, "ordered map %s cannot be copied into itself", map->name.text);
+	if (a->owns || b->owns)
+		return durei_error(EINVAL, "ordered maps %s and %s: what is owned would have two owners, so "
+				   "it is moved", map->name.text, from->name.text);
 	if (a->order.is_number == b->order.is_number && a->value_bytes == b->value_bytes)
 		return 0;
 	return durei_error(EINVAL, "ordered maps %s and %s have other keys, or values of another size",

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "container/owner.h"
 #include "heap/heap.h"
 
 enum {
@@ -96,8 +97,8 @@ static int bind(dure_deque *d)
 	return d->chunk_bytes ? 0 : durei_elements_damaged(&d->elements, "the size of a chunk");
 }
 
-int dure_deque_open(dure_segment *segment, const char *name, struct dure_type type,
-		    uint32_t flags, const struct dure_deque_options *options, dure_deque **ret)
+static int open_where(dure_segment *segment, struct durei_where where, struct dure_type type,
+		      uint32_t flags, const struct dure_deque_options *options, dure_deque **ret)
 {
 	struct plan plan;
 	dure_deque *d;
@@ -108,7 +109,7 @@ int dure_deque_open(dure_segment *segment, const char *name, struct dure_type ty
 	d = calloc(1, sizeof *d);
 	if (!d)
 		return durei_error_plain(ENOMEM);
-	r = made = durei_elements_open(&d->elements, &deques, segment, name, &type, flags, format,
+	r = made = durei_elements_open(&d->elements, &deques, segment, where, &type, flags, format,
 				       &plan);
 	if (r >= 0)
 		r = bind(d);
@@ -118,6 +119,18 @@ int dure_deque_open(dure_segment *segment, const char *name, struct dure_type ty
 	}
 	*ret = d;
 	return made;
+}
+
+int dure_deque_open(dure_segment *segment, const char *name, struct dure_type type,
+		    uint32_t flags, const struct dure_deque_options *options, dure_deque **ret)
+{
+	return open_where(segment, durei_by_name(name), type, flags, options, ret);
+}
+
+int dure_deque_open_at(dure_segment *segment, dure_ref *at, struct dure_type type,
+		       uint32_t flags, const struct dure_deque_options *options, dure_deque **ret)
+{
+	return open_where(segment, durei_by_ref(at), type, flags, options, ret);
 }
 
 void dure_deque_close(dure_deque *deque)
@@ -422,8 +435,7 @@ static int drop_chunks(dure_deque *d, struct durei_guard *guard, struct durei_de
 	return r < 0 ? r : n;
 }
 
-/* Step 1. How many have gone: there may be more. */
-static int free_some(dure_deque *d, struct durei_lane *lane)
+static int free_chunks(dure_deque *d, struct durei_lane *lane)
 {
 	struct durei_guard guard;
 	struct durei_deque_view v;
@@ -440,19 +452,31 @@ static int free_some(dure_deque *d, struct durei_lane *lane)
 	return r;
 }
 
-static int free_chunks(dure_deque *d)
+static int take_first(void *deque)
 {
-	int r = 0;
-	struct durei_lane *lane = durei_lane_get(d->elements.seg, &r);
+	return dure_deque_pop_front(deque, NULL);
+}
 
-	if (!lane)
-		return r;
-	if (durei_log_is_open(lane))
-		return durei_error(EDEADLK, "a deque cannot be destroyed inside a transaction");
-	do
-		r = free_some(d, lane);
-	while (r > 0);
-	return r;
+/* Step 1. Elements that own containers go one by one. */
+static int free_some(void *handle, struct durei_lane *lane, unsigned depth)
+{
+	dure_deque *d = handle;
+	dure_ref owned;
+	int r;
+
+	if (!durei_elements_own(&d->elements))
+		return free_chunks(d, lane);
+	if (dure_deque_count(d) == 0)
+		return 0;
+	r = dure_deque_front(d, &owned);
+	if (r == 0)
+		r = durei_owned_free(lane, owned, depth, take_first, d);
+	return r < 0 ? r : 1;
+}
+
+static bool is_empty(const void *handle)
+{
+	return dure_deque_count(handle) == 0;
 }
 
 /* Chunks without elements, of which there are few, and the table. */
@@ -474,16 +498,25 @@ static int free_table(dure_tx *tx, void *object, uint64_t count, void *context)
 	return r == 0 && v.table ? dure_tx_free(tx, v.table) : r;
 }
 
+static int bind_found(void *handle, dure_segment *seg, void *shared, struct durei_where where)
+{
+	dure_deque *d = handle;
+	int r = durei_elements_bind(&d->elements, &deques, seg, shared, where);
+
+	return r < 0 ? r : bind(d);
+}
+
+const struct durei_container durei_deques = {
+	.what = "deque",
+	.object = { "dure_deque", sizeof(struct dl_deque), 64 },
+	.handle_bytes = sizeof(dure_deque),
+	.bind = bind_found,
+	.free_some = free_some,
+	.is_empty = is_empty,
+	.free_rest = free_table,
+};
+
 int dure_deque_destroy(dure_segment *segment, const char *name)
 {
-	dure_deque deque = { .chunk_bits = 0 };
-	int r = durei_elements_find(&deque.elements, &deques, segment, name);
-
-	if (r == 0)
-		r = bind(&deque);
-	if (r == 0)
-		r = free_chunks(&deque);
-	if (r < 0)
-		return r;
-	return dure_object_destroy(segment, name, deques.object, free_table, &deque);
+	return durei_container_end(&durei_deques, segment, name);
 }

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "layout/owner.h"
 
 static uint64_t type_hash(const struct dure_type *type)
 {
@@ -45,15 +46,15 @@ static const struct dl_element *element_of(const struct durei_elements *e)
 	return (const void *)((const char *)e->shared + e->kind->element);
 }
 
-static int bind(struct durei_elements *e, const struct durei_kind *kind, dure_segment *seg,
-		void *shared, const char *name)
+int durei_elements_bind(struct durei_elements *e, const struct durei_kind *kind, dure_segment *seg,
+			void *shared, struct durei_where where)
 {
 	e->seg = seg;
 	e->kind = kind;
 	e->shared = shared;
 	e->bytes = element_of(e)->bytes;
 	e->align = element_of(e)->align;
-	durei_name_keep(&e->name, name);
+	durei_name_keep(&e->name, where);
 	if (e->bytes && e->bytes <= DL_ELEMENT_MAX && is_power_of_two(e->align) &&
 	    e->align <= DL_ELEMENT_ALIGN_MAX)
 		return 0;
@@ -73,27 +74,36 @@ static int check_found(const struct durei_elements *e, const struct dure_type *t
 }
 
 int durei_elements_open(struct durei_elements *ret, const struct durei_kind *kind,
-			dure_segment *seg, const char *name, const struct dure_type *type,
+			dure_segment *seg, struct durei_where where, const struct dure_type *type,
 			uint32_t flags, dure_object_function init, void *plan)
 {
 	void *shared = NULL;
-	int made = durei_named_open(seg, kind->what, name, flags, kind->object, init, plan, &shared);
+	int made = durei_named_open(seg, kind->what, where, flags, kind->object, init, plan, &shared);
 	int r = made;
 
 	if (r >= 0)
-		r = bind(ret, kind, seg, shared, name);
+		r = durei_elements_bind(ret, kind, seg, shared, where);
 	if (r == 0)
 		r = check_found(ret, type);
 	return r < 0 ? r : made;
+}
+
+bool durei_elements_own(const struct durei_elements *elements)
+{
+	static const struct dure_type owner = { DL_OWNER_TYPE, sizeof(struct dl_owner), 8 };
+
+	return elements->bytes == owner.size_bytes &&
+	       element_of(elements)->type_hash == type_hash(&owner);
 }
 
 int durei_elements_find(struct durei_elements *ret, const struct durei_kind *kind,
 			dure_segment *seg, const char *name)
 {
 	void *shared = NULL;
-	int r = durei_named_open(seg, kind->what, name, DURE_OPEN, kind->object, NULL, NULL, &shared);
+	struct durei_where where = durei_by_name(name);
+	int r = durei_named_open(seg, kind->what, where, DURE_OPEN, kind->object, NULL, NULL, &shared);
 
-	return r < 0 ? r : bind(ret, kind, seg, shared, name);
+	return r < 0 ? r : durei_elements_bind(ret, kind, seg, shared, where);
 }
 
 int durei_elements_damaged(const struct durei_elements *elements, const char *what)

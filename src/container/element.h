@@ -36,10 +36,17 @@ void durei_element_format(struct dl_element *shared, const struct dure_type *typ
  * Returns 0, DURE_CREATED; -EINVAL (also: other elements) -EUCLEAN, otherwise as durei_named_open
  */
 int durei_elements_open(struct durei_elements *ret, const struct durei_kind *kind,
-			dure_segment *seg, const char *name, const struct dure_type *type,
+			dure_segment *seg, struct durei_where where, const struct dure_type *type,
 			uint32_t flags, dure_object_function init, void *plan);
 
-/* One that exists, whatever its elements are: to be destroyed. 0; as durei_named_open, -EUCLEAN */
+/* One that has been found, whatever its elements are. 0; -EUCLEAN */
+int durei_elements_bind(struct durei_elements *ret, const struct durei_kind *kind,
+			dure_segment *seg, void *shared, struct durei_where where);
+
+/* Do its elements own containers? */
+bool durei_elements_own(const struct durei_elements *elements);
+
+/* One that exists, whatever its elements are. 0; as durei_named_open, -EUCLEAN */
 int durei_elements_find(struct durei_elements *ret, const struct durei_kind *kind,
 			dure_segment *seg, const char *name);
 

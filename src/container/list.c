@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "container/owner.h"
 #include "heap/heap.h"
 
 enum { FREED_AT_ONCE = 24 };	/* by destroy: the log of so many fits the lane */
@@ -109,8 +110,8 @@ static int check_found(const dure_list *l, const struct plan *plan)
 			   (unsigned long long)l->node_offset);
 }
 
-int dure_list_open(dure_segment *segment, const char *name, struct dure_type type, uint32_t flags,
-		   const struct dure_list_options *options, dure_list **ret)
+static int open_where(dure_segment *segment, struct durei_where where, struct dure_type type,
+		      uint32_t flags, const struct dure_list_options *options, dure_list **ret)
 {
 	struct plan plan;
 	dure_list *l;
@@ -121,7 +122,7 @@ int dure_list_open(dure_segment *segment, const char *name, struct dure_type typ
 	l = calloc(1, sizeof *l);
 	if (!l)
 		return durei_error_plain(ENOMEM);
-	r = made = durei_elements_open(&l->elements, &lists, segment, name, &type, flags, format,
+	r = made = durei_elements_open(&l->elements, &lists, segment, where, &type, flags, format,
 				       &plan);
 	if (r >= 0)
 		r = bind(l);
@@ -133,6 +134,18 @@ int dure_list_open(dure_segment *segment, const char *name, struct dure_type typ
 	}
 	*ret = l;
 	return made;
+}
+
+int dure_list_open(dure_segment *segment, const char *name, struct dure_type type, uint32_t flags,
+		   const struct dure_list_options *options, dure_list **ret)
+{
+	return open_where(segment, durei_by_name(name), type, flags, options, ret);
+}
+
+int dure_list_open_at(dure_segment *segment, dure_ref *at, struct dure_type type, uint32_t flags,
+		      const struct dure_list_options *options, dure_list **ret)
+{
+	return open_where(segment, durei_by_ref(at), type, flags, options, ret);
 }
 
 void dure_list_close(dure_list *list)
@@ -453,8 +466,7 @@ static int free_front(dure_list *l, struct durei_guard *guard)
 	return r < 0 ? r : n;
 }
 
-/* Step 1. How many have gone: there may be more. */
-static int free_some(dure_list *l, struct durei_lane *lane)
+static int free_elements(dure_list *l, struct durei_lane *lane)
 {
 	struct durei_guard guard;
 	int r = durei_guard_lock(lane, &l->shared->guard, &guard);
@@ -468,29 +480,54 @@ static int free_some(dure_list *l, struct durei_lane *lane)
 	return r;
 }
 
-static int free_all(dure_list *l)
+static int take_first(void *list)
 {
-	int r = 0;
-	struct durei_lane *lane = durei_lane_get(l->elements.seg, &r);
-
-	if (!lane)
-		return r;
-	if (durei_log_is_open(lane))
-		return durei_error(EDEADLK, "a list cannot be destroyed inside a transaction");
-	do
-		r = free_some(l, lane);
-	while (r > 0);
-	return r;
+	return dure_list_pop_front(list, NULL);
 }
+
+static bool is_empty(const void *handle)
+{
+	return dure_list_count(handle) == 0;
+}
+
+/* Step 1. Elements that own containers go one by one. */
+static int free_some(void *handle, struct durei_lane *lane, unsigned depth)
+{
+	dure_list *l = handle;
+	dure_ref owned;
+	void *at;
+	int r;
+
+	if (l->is_intrusive || !durei_elements_own(&l->elements))
+		return free_elements(l, lane);
+	if (is_empty(l))
+		return 0;
+	r = dure_list_first(l, &at);
+	if (r == 0)
+		r = dure_list_get(l, at, &owned);
+	if (r == 0)
+		r = durei_owned_free(lane, owned, depth, take_first, l);
+	return r < 0 ? r : 1;
+}
+
+static int bind_found(void *handle, dure_segment *seg, void *shared, struct durei_where where)
+{
+	dure_list *l = handle;
+	int r = durei_elements_bind(&l->elements, &lists, seg, shared, where);
+
+	return r < 0 ? r : bind(l);
+}
+
+const struct durei_container durei_lists = {
+	.what = "list",
+	.object = { "dure_list", sizeof(struct dl_list), 64 },
+	.handle_bytes = sizeof(dure_list),
+	.bind = bind_found,
+	.free_some = free_some,
+	.is_empty = is_empty,
+};
 
 int dure_list_destroy(dure_segment *segment, const char *name)
 {
-	dure_list list = { .self = 0 };
-	int r = durei_elements_find(&list.elements, &lists, segment, name);
-
-	if (r == 0)
-		r = bind(&list);
-	if (r == 0)
-		r = free_all(&list);
-	return r < 0 ? r : durei_named_destroy(segment, lists.what, name, lists.object, NULL);
+	return durei_container_end(&durei_lists, segment, name);
 }

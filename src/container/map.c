@@ -8,21 +8,21 @@
  * Rules    [MAPC1] replacing a value is removing one entry and linking another in one log: a
  *                  reader sees the one or the other
  *          [MAPC2] the value is copied before the partition's version is looked at again
- * Death    put, insert, remove, add: tx/log.c. reserve, merge: after each part, or entry, whole.
+ *          [MAPC3] a value that is taken is copied between its removal, which may fail, and the
+ *                  commit: then its block may be somebody else's
+ * Death    put, insert, remove, take, add: tx/log.c.
  *          clear, and destroy, after step
  *          1 some entries removed       a map with fewer entries       whoever does it next
  *          2 name, index and rest       gone                           -
  */
-#include <dure/map.h>
+#include "container/map.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/options.h"
-#include "container/named.h"
 #include "heap/heap.h"
-#include "index/index.h"
-#include "layout/map.h"
+#include "layout/owner.h"
 #include "tx/log.h"
 
 enum {
@@ -33,20 +33,12 @@ enum {
 	DESTROY_BATCH = 128,		/* entries freed by one transaction */
 };
 
-struct dure_map {
-	dure_segment *seg;
-	struct durei_index index;
-	uint64_t value_bytes;
-	struct durei_name name;
-};
-
-#define MAP_TYPE dure_type_make("dure_map", sizeof(struct dl_map), 64)
-
 /* -- opening ----------------------------------------------------------------------------- */
 
 struct plan {
 	uint32_t partition_bits;
 	uint64_t value_bytes;
+	uint64_t flags;			/* DL_MAP_... */
 	uint64_t seed;
 };
 
@@ -64,6 +56,7 @@ static int format(dure_tx *tx, void *object, uint64_t count, void *context)
 	durei_index_format(index, plan->partition_bits, plan->seed);
 	((struct dl_index *)index)->value_bytes = plan->value_bytes;
 	shared->value_bytes = plan->value_bytes;
+	shared->flags = plan->flags;
 	shared->index.raw = dure_ref_of(dure_tx_segment(tx), index).offset;	/* still private */
 	return 0;
 }
@@ -88,26 +81,51 @@ static int make_plan(dure_segment *seg, const struct dure_map_options *options, 
 	ret->value_bytes = o.value_bytes == DURE_MAP_NO_VALUE ? 0
 			   : o.value_bytes		      ? o.value_bytes
 							      : VALUE_BYTES_DEFAULT;
+	ret->flags = o.flags & DURE_MAP_OWNER ? DL_MAP_OWNER : 0;
 	ret->seed = seg->super.hash_seed;
+	if (o.flags & ~(uint32_t)DURE_MAP_OWNER)
+		return durei_error(EINVAL, "options.flags %#x are none of DURE_MAP_...", o.flags);
+	if (ret->flags && ret->value_bytes != sizeof(struct dl_owner))
+		return durei_error(EINVAL, "DURE_MAP_OWNER: values are refs, of %zu bytes",
+				   sizeof(struct dl_owner));
 	return 0;
 }
 
-static int bind(dure_map *map, dure_segment *seg, const struct dl_map *shared, const char *name)
+static int bind(void *handle, dure_segment *seg, void *object, struct durei_where where)
 {
+	dure_map *map = handle;
+	const struct dl_map *shared = object;
 	int r = durei_index_open(seg, cell64_load_acq(&shared->index), &map->index);
 
 	map->seg = seg;
 	map->value_bytes = shared->value_bytes;
-	durei_name_keep(&map->name, name);
+	map->owns = shared->flags & DL_MAP_OWNER && map->value_bytes == sizeof(struct dl_owner);
+	durei_name_keep(&map->name, where);
 	if (r == 0 && map->value_bytes > VALUE_BYTES_MAX)
 		r = durei_error(EUCLEAN, "segment %s: map %s says its values have %llu bytes: run dure "
-				"check", seg->super.name, name,
+				"check", seg->super.name, map->name.text,
 				(unsigned long long)map->value_bytes);
 	return r;
 }
 
-int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
-		  const struct dure_map_options *options, dure_map **ret)
+static int check_found(const dure_map *map, const struct plan *plan)
+{
+	if (plan->value_bytes == DURE_MAP_ANY_VALUE)
+		return 0;
+	if (map->value_bytes != plan->value_bytes)
+		return durei_error(EINVAL, "segment %s: map %s has values of %llu bytes, not %llu",
+				   map->seg->super.name, map->name.text,
+				   (unsigned long long)map->value_bytes,
+				   (unsigned long long)plan->value_bytes);
+	if (map->owns != ((plan->flags & DL_MAP_OWNER) != 0))
+		return durei_error(EINVAL, "segment %s: the values of map %s own %s (DURE_MAP_OWNER)",
+				   map->seg->super.name, map->name.text,
+				   map->owns ? "containers" : "nothing");
+	return 0;
+}
+
+static int open_where(dure_segment *segment, struct durei_where where, uint32_t flags,
+		      const struct dure_map_options *options, dure_map **ret)
 {
 	void *shared = NULL;
 	struct plan plan;
@@ -124,22 +142,30 @@ int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
 	map = calloc(1, sizeof *map);	/* first: once the map is made, nothing may fail */
 	if (!map)
 		return durei_error_plain(ENOMEM);
-	made = durei_named_open(segment, "map", name, flags, MAP_TYPE, format, &plan, &shared);
-	if (made < 0) {
-		free(map);
-		return made;
-	}
-	r = bind(map, segment, shared, name);
-	if (r == 0 && plan.value_bytes != DURE_MAP_ANY_VALUE && map->value_bytes != plan.value_bytes)
-		r = durei_error(EINVAL, "segment %s: map %s has values of %llu bytes, not %llu",
-				segment->super.name, name, (unsigned long long)map->value_bytes,
-				(unsigned long long)plan.value_bytes);
+	r = made = durei_named_open(segment, "map", where, flags, durei_maps.object, format, &plan,
+				    &shared);
+	if (r >= 0)
+		r = bind(map, segment, shared, where);
+	if (r >= 0)
+		r = check_found(map, &plan);
 	if (r < 0) {
 		free(map);
 		return r;
 	}
 	*ret = map;
 	return made;
+}
+
+int dure_map_open(dure_segment *segment, const char *name, uint32_t flags,
+		  const struct dure_map_options *options, dure_map **ret)
+{
+	return open_where(segment, durei_by_name(name), flags, options, ret);
+}
+
+int dure_map_open_at(dure_segment *segment, dure_ref *at, uint32_t flags,
+		     const struct dure_map_options *options, dure_map **ret)
+{
+	return open_where(segment, durei_by_ref(at), flags, options, ret);
 }
 
 void dure_map_close(dure_map *map)
@@ -165,27 +191,11 @@ static int make_key(const dure_map *map, const void *key, size_t key_bytes,
 	return 0;
 }
 
-static uint64_t value_room(const dure_map *map)
-{
-	return align_up(map->value_bytes, 8);
-}
-
-/* what an entry must have at least, to be read */
-static uint64_t entry_bytes(const dure_map *map)
-{
-	return sizeof(struct dl_map_entry) + value_room(map);
-}
-
-static void *value_of(const struct dl_entry *entry)
-{
-	return (struct dl_map_entry *)(uintptr_t)entry + 1;
-}
-
 /* A reserved block with key and value; value NULL: zeros. */
 static int build(const dure_map *map, struct durei_lane *lane, const struct durei_key *key,
 		 const void *value, struct dl_entry **ret)
 {
-	uint64_t key_offset = entry_bytes(map), offset;
+	uint64_t key_offset = durei_map_entry_bytes(map), offset;
 	int r = durei_block_reserve(lane, key_offset + key->bytes, 16, &offset);
 
 	if (r < 0)
@@ -193,9 +203,9 @@ static int build(const dure_map *map, struct durei_lane *lane, const struct dure
 	struct dl_entry *entry = durei_at(map->seg, offset);
 	*entry = (struct dl_entry){ .hash = key->hash, .kind = key->kind, .key_bytes = key->bytes,
 				    .key_offset = (uint32_t)key_offset };
-	memset(value_of(entry), 0, value_room(map));
+	memset(durei_map_value_of(entry), 0, durei_map_value_room(map));
 	if (value && map->value_bytes)
-		memcpy(value_of(entry), value, map->value_bytes);
+		memcpy(durei_map_value_of(entry), value, map->value_bytes);
 	memcpy((char *)entry + key_offset, key->data, key->bytes);
 	*ret = entry;
 	return 0;
@@ -211,10 +221,10 @@ static inline void copy_value(const dure_map *map, const struct dl_entry *entry,
 	if (map->value_bytes == 0)
 		return;
 	if (map->value_bytes != sizeof word) {
-		memcpy(to, value_of(entry), map->value_bytes);
+		memcpy(to, durei_map_value_of(entry), map->value_bytes);
 		return;
 	}
-	word = cell64_load_rlx(value_of(entry));
+	word = cell64_load_rlx(durei_map_value_of(entry));
 	memcpy(to, &word, sizeof word);
 }
 
@@ -235,7 +245,7 @@ int dure_map_get(dure_map *map, const void *key, size_t key_bytes, void *ret_val
 	for (int tries = 0; tries < READ_RETRIES_MAX; tries++) {
 		uint64_t version = cell64_load_acq(&partition->version);
 		const struct dl_entry *entry =
-			durei_index_find(&map->index, lane, &k, entry_bytes(map), &r);
+			durei_index_find(&map->index, lane, &k, durei_map_entry_bytes(map), &r);
 		if (!entry)
 			return r < 0 ? r : durei_error_plain(ENOENT);
 		copy_value(map, entry, ret_value);
@@ -270,7 +280,7 @@ static int begin(struct change *c, dure_map *map, const void *key, size_t key_by
 		r = durei_index_lock(&map->index, c->lane, c->key.hash, DURE_FOREVER, &c->guard);
 	if (r < 0)
 		return r;
-	c->found = durei_index_find_locked(&map->index, &c->guard, &c->key, entry_bytes(map), &r);
+	c->found = durei_index_find_locked(&map->index, &c->guard, &c->key, durei_map_entry_bytes(map), &r);
 	if (r < 0)
 		durei_index_unlock(&c->guard);
 	return r;
@@ -324,7 +334,7 @@ int dure_map_insert(dure_map *map, const void *key, size_t key_bytes, const void
 /* [MAP1]: one word, under the lock; in a transaction with its old value remembered. */
 static int add_in_place(struct change *c, int64_t delta, int64_t *ret_sum)
 {
-	struct cell64 *value = value_of(c->found);
+	struct cell64 *value = durei_map_value_of(c->found);
 	int64_t sum = (int64_t)(cell64_load_rlx(value) + (uint64_t)delta);
 	int r = 0;
 
@@ -368,128 +378,37 @@ int dure_map_remove(dure_map *map, const void *key, size_t key_bytes)
 			       : durei_error_plain(ENOENT));
 }
 
-/* -- all of it --------------------------------------------------------------------------- */
-
-uint64_t dure_map_count(dure_map *map)
+/* [MAPC3] */
+static int take_in_tx(dure_map *map, const void *key, size_t key_bytes, void *ret_value)
 {
-	return durei_index_count(&map->index);
+	struct change c;
+	int r = begin(&c, map, key, key_bytes);
+
+	if (r < 0)
+		return r;
+	r = c.found ? durei_index_remove(&map->index, &c.guard, c.found) : durei_error_plain(ENOENT);
+	if (r == 0)
+		copy_value(map, c.found, ret_value);
+	return end(&c, r);
 }
 
-uint64_t dure_map_order(dure_map *map, const void *key, size_t key_bytes)
+int dure_map_take(dure_map *map, const void *key, size_t key_bytes, void *ret_value)
 {
-	uint64_t hash = durei_index_hash(&map->index, DL_MAP_ENTRY, key, (uint32_t)key_bytes);
-
-	return dl_partition_of(hash, map->index.partition_bits);
-}
-
-struct each {
-	const dure_map *map;
-	int (*visit)(const void *key, size_t key_bytes, const void *value, void *context);
-	void *context;
-};
-
-static int visit_entry(dure_segment *seg, struct dl_entry *entry, const struct dl_entry *content,
-		       uint64_t all_bytes, void *context)
-{
-	const struct each *each = context;
-	uint64_t offset = content->key_offset, bytes = content->key_bytes;
-
-	(void)entry;
-	if (entry_bytes(each->map) > all_bytes || offset + bytes > all_bytes)
-		return durei_error(EUCLEAN, "segment %s: an entry of map %s does not lie in its block",
-				   seg->super.name, each->map->name.text);
-	return each->visit((const char *)content + offset, bytes, value_of(content),
-			   each->context);
-}
-
-int dure_map_each(dure_map *map,
-		  int (*visit)(const void *key, size_t key_bytes, const void *value,
-			       void *context),
-		  void *context)
-{
-	struct each each = { .map = map, .visit = visit, .context = context };
-	int r = durei_handle_check(map->seg);
-
-	return r < 0 ? r : durei_index_visit(&map->index, durei_lane_to_read(map->seg), visit_entry,
-					     &each);
-}
-
-/* -- many at once ------------------------------------------------------------------------ */
-
-/* Hashes are spread, not dealt out: a part may get some more than its share. */
-int dure_map_reserve(dure_map *map, uint64_t count)
-{
-	uint64_t parts = UINT64_C(1) << map->index.partition_bits, share = count / parts;
+	dure_tx *tx;
 	int r = 0;
 	struct durei_lane *lane = durei_lane_get(map->seg, &r);
 
 	if (!lane)
 		return r;
-	for (uint64_t part = 0; r == 0 && part < parts; part++)
-		r = durei_index_reserve(&map->index, lane, part, share + share / 8 + 1);
-	return r;
-}
-
-/* Copies of a part's entries: for each the size of its key, key and value. */
-struct copies {
-	const dure_map *map;
-	unsigned char *bytes;
-	size_t used, room;
-};
-
-static int copy_entry(const void *key, size_t key_bytes, const void *value, void *context)
-{
-	struct copies *c = context;
-	size_t bytes = sizeof key_bytes + key_bytes + (size_t)c->map->value_bytes;
-
-	if (c->used + bytes > c->room) {
-		size_t room = (c->used + bytes) * 2;
-		unsigned char *more = realloc(c->bytes, room);
-		if (!more)
-			return durei_error_plain(ENOMEM);
-		c->bytes = more;
-		c->room = room;
-	}
-	memcpy(c->bytes + c->used, &key_bytes, sizeof key_bytes);
-	memcpy(c->bytes + c->used + sizeof key_bytes, key, key_bytes);
-	memcpy(c->bytes + c->used + sizeof key_bytes + key_bytes, value, (size_t)c->map->value_bytes);
-	c->used += bytes;
-	return 0;
-}
-
-static int put_copies(dure_map *map, const struct copies *c)
-{
-	for (size_t at = 0, key_bytes; at < c->used; at += key_bytes + (size_t)map->value_bytes) {
-		memcpy(&key_bytes, c->bytes + at, sizeof key_bytes);
-		at += sizeof key_bytes;
-		int r = dure_map_put(map, c->bytes + at, key_bytes, c->bytes + at + key_bytes);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* No lock of `from` is held while `map` is changed: two merges the other way round could meet. */
-int dure_map_merge(dure_map *map, dure_map *from)
-{
-	struct copies copies = { .map = from };
-	struct each each = { .map = from, .visit = copy_entry, .context = &copies };
-	int r = durei_handle_check(from->seg);
-
-	if (r == 0 && map->index.shared == from->index.shared)
-		r = durei_error(EINVAL, "map %s cannot be copied into itself", map->name.text);
-	if (r == 0 && map->value_bytes != from->value_bytes)
-		r = durei_error(EINVAL, "maps %s and %s have values of %llu and %llu bytes", map->name.text,
-				from->name.text, (unsigned long long)map->value_bytes,
-				(unsigned long long)from->value_bytes);
-	for (uint64_t part = 0; r == 0 && part < UINT64_C(1) << from->index.partition_bits; part++) {
-		copies.used = 0;
-		r = durei_index_visit_part(&from->index, durei_lane_to_read(from->seg), part,
-					   visit_entry, &each);
-		if (r == 0)
-			r = put_copies(map, &copies);
-	}
-	free(copies.bytes);
+	if (durei_log_is_open(lane))
+		return take_in_tx(map, key, key_bytes, ret_value);
+	r = dure_tx_begin(map->seg, &tx);
+	if (r < 0)
+		return r;
+	r = take_in_tx(map, key, key_bytes, ret_value);
+	if (r == 0)
+		return dure_tx_commit(tx);
+	(void)dure_tx_abort(tx);
 	return r;
 }
 
@@ -512,29 +431,55 @@ static int gather(dure_segment *seg, struct dl_entry *entry, const struct dl_ent
 	return batch->count == DESTROY_BATCH;
 }
 
+struct removal {
+	const dure_map *map;
+	struct durei_lane *lane;
+	struct dl_entry *entry;
+};
+
+static int remove_entry(void *context)
+{
+	const struct removal *r = context;
+	struct durei_index_guard guard;
+	int result = durei_index_lock(&r->map->index, r->lane, r->entry->hash, DURE_FOREVER, &guard);
+
+	if (result < 0)
+		return result;
+	result = durei_index_remove(&r->map->index, &guard, r->entry);
+	durei_index_unlock(&guard);
+	return result;
+}
+
 /* Step 1: up to DESTROY_BATCH entries of a partition. Returns how many. */
-static int remove_some(struct durei_lane *lane, const struct durei_index *index, uint64_t part)
+static int remove_some(const dure_map *map, struct durei_lane *lane, uint64_t part,
+		       unsigned depth)
 {
 	struct batch batch = { .count = 0 };
-	struct durei_index_guard guard;
-	int r = durei_index_visit_part(index, lane, part, gather, &batch);
+	struct removal removal = { .map = map, .lane = lane };
+	dure_ref owned;
+	int r = durei_index_visit_part(&map->index, lane, part, gather, &batch);
 
 	for (unsigned i = 0; r >= 0 && i < batch.count; i++) {
-		r = durei_index_lock(index, lane, batch.entries[i]->hash, DURE_FOREVER, &guard);
-		if (r < 0)
-			break;
-		r = durei_index_remove(index, &guard, batch.entries[i]);
-		durei_index_unlock(&guard);
+		removal.entry = batch.entries[i];
+		if (map->owns) {
+			memcpy(&owned, durei_map_value_of(removal.entry), sizeof owned);
+			r = durei_owned_free(lane, owned, depth, remove_entry, &removal);
+		} else {
+			r = remove_entry(&removal);
+		}
 	}
 	return r < 0 ? r : (int)batch.count;
 }
 
-static int remove_all(struct durei_lane *lane, const struct durei_index *index)
+/* All of it, in many steps: there is never more. */
+static int free_some(void *handle, struct durei_lane *lane, unsigned depth)
 {
-	for (uint64_t part = 0; part < UINT64_C(1) << index->partition_bits; part++) {
+	const dure_map *map = handle;
+
+	for (uint64_t part = 0; part < UINT64_C(1) << map->index.partition_bits; part++) {
 		int r;
 		do
-			r = remove_some(lane, index, part);
+			r = remove_some(map, lane, part, depth);
 		while (r > 0);
 		if (r < 0)
 			return r;
@@ -544,12 +489,12 @@ static int remove_all(struct durei_lane *lane, const struct durei_index *index)
 
 int dure_map_clear(dure_map *map)
 {
-	int r = 0;
-	struct durei_lane *lane = durei_lane_get(map->seg, &r);
+	return durei_container_empty(&durei_maps, map, map->seg);
+}
 
-	if (lane && durei_log_is_open(lane))
-		r = durei_error(EDEADLK, "map %s cannot be cleared inside a transaction", map->name.text);
-	return lane && r == 0 ? remove_all(lane, &map->index) : r;
+static bool is_empty(const void *handle)
+{
+	return durei_index_count(&((const dure_map *)handle)->index) == 0;
 }
 
 /* Step 2, with the object. */
@@ -565,23 +510,17 @@ static int free_index(dure_tx *tx, void *object, uint64_t count, void *context)
 	return lane ? durei_index_free(&map->index, lane) : r;
 }
 
+const struct durei_container durei_maps = {
+	.what = "map",
+	.object = { "dure_map", sizeof(struct dl_map), 64 },
+	.handle_bytes = sizeof(dure_map),
+	.bind = bind,
+	.free_some = free_some,
+	.is_empty = is_empty,
+	.free_rest = free_index,
+};
+
 int dure_map_destroy(dure_segment *segment, const char *name)
 {
-	static const struct dure_map_options any = { .sz = sizeof any,
-						     .value_bytes = DURE_MAP_ANY_VALUE };
-	struct durei_lane *lane;
-	dure_map *map;
-	int r = dure_map_open(segment, name, DURE_OPEN, &any, &map);
-
-	if (r < 0)
-		return r;
-	lane = durei_lane_get(segment, &r);
-	if (lane && durei_log_is_open(lane))
-		r = durei_error(EDEADLK, "map %s cannot be destroyed inside a transaction", name);
-	if (r == 0)
-		r = remove_all(lane, &map->index);
-	if (r == 0)
-		r = dure_object_destroy(segment, name, MAP_TYPE, free_index, map);
-	dure_map_close(map);
-	return r;
+	return durei_container_end(&durei_maps, segment, name);
 }

@@ -11,7 +11,7 @@
  *          [PRIORITYC1] entries move on the way up or down, so each change is a log with a mark
  *          [PRIORITYC2] in a transaction a free place may be that of an element which it has taken
  *                       away, and will be there again if it is undone: its bytes are remembered
- * Death    tx/log.c, a transaction of one operation. destroy: object/object.c.
+ * Death    tx/log.c, a transaction of one operation. destroy: container/owner.c.
  */
 #include "container/priority.h"
 
@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/options.h"
+#include "container/owner.h"
 
 enum { WORD_BYTES = 8 };
 
@@ -118,9 +119,9 @@ static int check_found(const dure_priority *q, const struct plan *plan)
 			   q->key_bytes, q->is_highest ? "highest" : "lowest");
 }
 
-int dure_priority_open(dure_segment *segment, const char *name, struct dure_type type,
-		       uint32_t flags, const struct dure_priority_options *options,
-		       dure_priority **ret)
+static int open_where(dure_segment *segment, struct durei_where where, struct dure_type type,
+		      uint32_t flags, const struct dure_priority_options *options,
+		      dure_priority **ret)
 {
 	struct plan plan;
 	dure_priority *q;
@@ -131,7 +132,7 @@ int dure_priority_open(dure_segment *segment, const char *name, struct dure_type
 	q = calloc(1, sizeof *q);
 	if (!q)
 		return durei_error_plain(ENOMEM);
-	r = made = durei_elements_open(&q->elements, &queues, segment, name, &type, flags, format,
+	r = made = durei_elements_open(&q->elements, &queues, segment, where, &type, flags, format,
 				       &plan);
 	if (r >= 0)
 		r = bind(q);
@@ -143,6 +144,20 @@ int dure_priority_open(dure_segment *segment, const char *name, struct dure_type
 	}
 	*ret = q;
 	return made;
+}
+
+int dure_priority_open(dure_segment *segment, const char *name, struct dure_type type,
+		       uint32_t flags, const struct dure_priority_options *options,
+		       dure_priority **ret)
+{
+	return open_where(segment, durei_by_name(name), type, flags, options, ret);
+}
+
+int dure_priority_open_at(dure_segment *segment, dure_ref *at, struct dure_type type,
+			  uint32_t flags, const struct dure_priority_options *options,
+			  dure_priority **ret)
+{
+	return open_where(segment, durei_by_ref(at), type, flags, options, ret);
 }
 
 void dure_priority_close(dure_priority *queue)
@@ -460,6 +475,41 @@ int dure_priority_change(dure_priority *queue, struct dure_priority_handle handl
 
 /* -- the end of a queue ------------------------------------------------------------------ */
 
+static int bind_found(void *handle, dure_segment *seg, void *shared, struct durei_where where)
+{
+	dure_priority *q = handle;
+	int r = durei_elements_bind(&q->elements, &queues, seg, shared, where);
+
+	return r < 0 ? r : bind(q);
+}
+
+static int take_first(void *queue)
+{
+	return dure_priority_pop(queue, NULL, NULL);
+}
+
+/* Steps 1 and 2 of owner.c. */
+static int free_some(void *handle, struct durei_lane *lane, unsigned depth)
+{
+	dure_priority *q = handle;
+	dure_ref owned;
+	int r;
+
+	if (!durei_elements_own(&q->elements) || cell64_load_acq(&q->shared->count) == 0)
+		return 0;
+	r = dure_priority_peek(q, NULL, &owned);
+	if (r == 0)
+		r = durei_owned_free(lane, owned, depth, take_first, q);
+	return r < 0 ? r : 1;
+}
+
+static bool is_empty(const void *handle)
+{
+	const dure_priority *q = handle;
+
+	return !durei_elements_own(&q->elements) || cell64_load_acq(&q->shared->count) == 0;
+}
+
 static int free_all(dure_tx *tx, void *object, uint64_t count, void *context)
 {
 	struct dl_priority *shared = object;
@@ -470,7 +520,17 @@ static int free_all(dure_tx *tx, void *object, uint64_t count, void *context)
 	return r < 0 ? r : durei_array_free(tx, &shared->elements);
 }
 
+const struct durei_container durei_priorities = {
+	.what = "priority queue",
+	.object = { "dure_priority", sizeof(struct dl_priority), 64 },
+	.handle_bytes = sizeof(dure_priority),
+	.bind = bind_found,
+	.free_some = free_some,
+	.is_empty = is_empty,
+	.free_rest = free_all,
+};
+
 int dure_priority_destroy(dure_segment *segment, const char *name)
 {
-	return durei_named_destroy(segment, queues.what, name, queues.object, free_all);
+	return durei_container_end(&durei_priorities, segment, name);
 }

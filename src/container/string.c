@@ -23,7 +23,7 @@
 #include <string.h>
 
 #include "container/guard.h"
-#include "container/named.h"
+#include "container/owner.h"
 #include "heap/heap.h"
 #include "layout/string.h"
 
@@ -38,9 +38,18 @@ struct dure_string {
 	struct durei_name name;
 };
 
-#define STRING_TYPE dure_type_make("dure_string", sizeof(struct dl_string), 64)
+static int bind(void *handle, dure_segment *seg, void *shared, struct durei_where where)
+{
+	dure_string *s = handle;
 
-int dure_string_open(dure_segment *segment, const char *name, uint32_t flags, dure_string **ret)
+	s->seg = seg;
+	s->shared = shared;
+	durei_name_keep(&s->name, where);
+	return 0;
+}
+
+static int open_where(dure_segment *segment, struct durei_where where, uint32_t flags,
+		      dure_string **ret)
 {
 	dure_string *s = calloc(1, sizeof *s);	/* first: once it is made, nothing may fail */
 	void *shared = NULL;
@@ -48,16 +57,25 @@ int dure_string_open(dure_segment *segment, const char *name, uint32_t flags, du
 
 	if (!s)
 		return durei_error_plain(ENOMEM);
-	r = durei_named_open(segment, "string", name, flags, STRING_TYPE, NULL, NULL, &shared);
+	r = durei_named_open(segment, "string", where, flags, durei_strings.object, NULL, NULL,
+			     &shared);
 	if (r < 0) {
 		free(s);
 		return r;
 	}
-	s->seg = segment;
-	s->shared = shared;
-	durei_name_keep(&s->name, name);
+	(void)bind(s, segment, shared, where);
 	*ret = s;
 	return r;
+}
+
+int dure_string_open(dure_segment *segment, const char *name, uint32_t flags, dure_string **ret)
+{
+	return open_where(segment, durei_by_name(name), flags, ret);
+}
+
+int dure_string_open_at(dure_segment *segment, dure_ref *at, uint32_t flags, dure_string **ret)
+{
+	return open_where(segment, durei_by_ref(at), flags, ret);
 }
 
 void dure_string_close(dure_string *string)
@@ -335,7 +353,15 @@ static int free_text(dure_tx *tx, void *object, uint64_t count, void *context)
 	return offset ? dure_tx_free(tx, durei_at(dure_tx_segment(tx), offset)) : 0;
 }
 
+const struct durei_container durei_strings = {
+	.what = "string",
+	.object = { "dure_string", sizeof(struct dl_string), 64 },
+	.handle_bytes = sizeof(dure_string),
+	.bind = bind,
+	.free_rest = free_text,
+};
+
 int dure_string_destroy(dure_segment *segment, const char *name)
 {
-	return durei_named_destroy(segment, "string", name, STRING_TYPE, free_text);
+	return durei_container_end(&durei_strings, segment, name);
 }

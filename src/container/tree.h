@@ -17,6 +17,7 @@ struct durei_tree {
 	uint64_t value_bytes;
 	struct durei_order order;
 	bool is_multi;
+	bool owns;			/* values own containers */
 	bool is_exact;			/* words are whole keys, no two are equal: no keys in blocks */
 	bool is_inline;			/* values are payloads, or there are none: no blocks at all */
 };
@@ -122,6 +123,11 @@ int durei_tree_reserve_node(const struct durei_tree *tree, struct durei_lane *la
 			    struct dl_node **ret);
 int durei_tree_make_separator(const struct durei_tree *tree, struct durei_lane *lane,
 			      const struct durei_tree_key *key, uint64_t *ret_offset);
+
+/* ordered_change.c, for the end of a map whose values are refs: the first value; -ENOENT. And
+   taking that entry out. */
+int durei_ordered_see_first(struct dure_ordered *map, struct durei_lane *lane, dure_ref *ret);
+int durei_ordered_take_first(struct dure_ordered *map);
 
 /* -- under the guard --------------------------------------------------------------------- */
 

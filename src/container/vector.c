@@ -17,7 +17,7 @@
  *          1 the element         bytes behind count                 nobody reads them
  *          2 count               the element                        -
  *          a chunk, pop, set, resize, trim: tx/log.c, a transaction of one operation.
- *          destroy: object/object.c.
+ *          destroy: container/owner.c.
  */
 #include <dure/vector.h>
 
@@ -26,6 +26,7 @@
 
 #include "base/options.h"
 #include "container/array.h"
+#include "container/owner.h"
 #include "layout/vector.h"
 
 enum { WORD_BYTES = 8 };
@@ -35,6 +36,7 @@ struct dure_vector {
 	struct durei_array array;
 	struct dl_vector *shared;
 	bool is_serial;
+	bool owns;			/* elements own containers */
 };
 
 static const struct durei_kind vectors = {
@@ -81,9 +83,17 @@ static int make_plan(struct dure_type type, const struct dure_vector_options *op
 	return durei_array_plan(o.first_count, type.size_bytes, &ret->first_bits);
 }
 
-int dure_vector_open(dure_segment *segment, const char *name, struct dure_type type,
-		     uint32_t flags, const struct dure_vector_options *options,
-		     dure_vector **ret)
+static int bind(dure_vector *v)
+{
+	v->shared = v->elements.shared;
+	v->is_serial = v->shared->flags & DL_VECTOR_SERIAL;
+	v->owns = durei_elements_own(&v->elements);
+	return durei_array_bind(&v->array, &v->shared->array, v->elements.bytes, v->elements.align,
+				&v->elements);
+}
+
+static int open_where(dure_segment *segment, struct durei_where where, struct dure_type type,
+		      uint32_t flags, const struct dure_vector_options *options, dure_vector **ret)
 {
 	struct plan plan;
 	dure_vector *v;
@@ -94,20 +104,30 @@ int dure_vector_open(dure_segment *segment, const char *name, struct dure_type t
 	v = calloc(1, sizeof *v);
 	if (!v)
 		return durei_error_plain(ENOMEM);
-	r = made = durei_elements_open(&v->elements, &vectors, segment, name, &type, flags, format,
+	r = made = durei_elements_open(&v->elements, &vectors, segment, where, &type, flags, format,
 				       &plan);
-	if (r >= 0) {
-		v->shared = v->elements.shared;
-		v->is_serial = v->shared->flags & DL_VECTOR_SERIAL;
-		r = durei_array_bind(&v->array, &v->shared->array, v->elements.bytes,
-				     v->elements.align, &v->elements);
-	}
+	if (r >= 0)
+		r = bind(v);
 	if (r < 0) {
 		free(v);
 		return r;
 	}
 	*ret = v;
 	return made;
+}
+
+int dure_vector_open(dure_segment *segment, const char *name, struct dure_type type,
+		     uint32_t flags, const struct dure_vector_options *options,
+		     dure_vector **ret)
+{
+	return open_where(segment, durei_by_name(name), type, flags, options, ret);
+}
+
+int dure_vector_open_at(dure_segment *segment, dure_ref *at, struct dure_type type,
+			uint32_t flags, const struct dure_vector_options *options,
+			dure_vector **ret)
+{
+	return open_where(segment, durei_by_ref(at), type, flags, options, ret);
 }
 
 void dure_vector_close(dure_vector *vector)
@@ -422,6 +442,42 @@ int dure_vector_describe(dure_segment *segment, const char *name, struct dure_ve
 
 /* -- the end of a vector ----------------------------------------------------------------- */
 
+static int bind_found(void *handle, dure_segment *seg, void *shared, struct durei_where where)
+{
+	dure_vector *v = handle;
+	int r = durei_elements_bind(&v->elements, &vectors, seg, shared, where);
+
+	return r < 0 ? r : bind(v);
+}
+
+static int take_last(void *vector)
+{
+	return dure_vector_pop(vector, NULL);
+}
+
+/* Steps 1 and 2: the last element, with what it owns. */
+static int free_some(void *handle, struct durei_lane *lane, unsigned depth)
+{
+	dure_vector *v = handle;
+	uint64_t count = cell64_load_acq(&v->shared->count);
+	dure_ref owned;
+	int r;
+
+	if (!v->owns || count == 0)
+		return 0;
+	r = dure_vector_get(v, count - 1, &owned);
+	if (r == 0)
+		r = durei_owned_free(lane, owned, depth, take_last, v);
+	return r < 0 ? r : 1;
+}
+
+static bool is_empty(const void *handle)
+{
+	const dure_vector *v = handle;
+
+	return !v->owns || cell64_load_acq(&v->shared->count) == 0;
+}
+
 static int free_all(dure_tx *tx, void *object, uint64_t count, void *context)
 {
 	(void)count;
@@ -429,7 +485,17 @@ static int free_all(dure_tx *tx, void *object, uint64_t count, void *context)
 	return durei_array_free(tx, &((struct dl_vector *)object)->array);
 }
 
+const struct durei_container durei_vectors = {
+	.what = "vector",
+	.object = { "dure_vector", sizeof(struct dl_vector), 64 },
+	.handle_bytes = sizeof(dure_vector),
+	.bind = bind_found,
+	.free_some = free_some,
+	.is_empty = is_empty,
+	.free_rest = free_all,
+};
+
 int dure_vector_destroy(dure_segment *segment, const char *name)
 {
-	return durei_named_destroy(segment, vectors.what, name, vectors.object, free_all);
+	return durei_container_end(&durei_vectors, segment, name);
 }

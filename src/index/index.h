@@ -92,6 +92,10 @@ typedef int durei_index_visitor(dure_segment *seg, struct dl_entry *entry,
 int durei_index_visit(const struct durei_index *index, struct durei_lane *lane,
 		      durei_index_visitor *visit, void *context);
 
+/* The same for a partition that is locked. */
+int durei_index_visit_locked(const struct durei_index *index, const struct durei_index_guard *guard,
+			     durei_index_visitor *visit, void *context);
+
 /* The same for one partition. */
 int durei_index_visit_part(const struct durei_index *index, struct durei_lane *lane, uint64_t part,
 			   durei_index_visitor *visit, void *context);

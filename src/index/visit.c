@@ -56,11 +56,10 @@ static uint64_t block_bytes(const struct durei_index *index, const struct dl_ent
 
 /* -- under the lock ---------------------------------------------------------------------- */
 
-static int visit_locked(const struct durei_index *index, const struct durei_lane *lane,
-			const struct dl_partition *partition, durei_index_visitor *visit,
-			void *context)
+int durei_index_visit_locked(const struct durei_index *index, const struct durei_index_guard *guard,
+			     durei_index_visitor *visit, void *context)
 {
-	uint64_t word = cell64_load_acq(&partition->table);
+	uint64_t word = cell64_load_acq(&guard->partition->table);
 	struct durei_table table;
 	int r = 0;
 
@@ -70,7 +69,7 @@ static int visit_locked(const struct durei_index *index, const struct durei_lane
 		return damaged(index);
 	for (uint64_t i = 0; r == 0 && i < slot_count(&table); i++) {
 		struct dl_entry *entry =
-			visible_entry(index, lane, cell64_load_acq(slot_at(&table, i)));
+			visible_entry(index, guard->lane, cell64_load_acq(slot_at(&table, i)));
 		if (entry)
 			r = visit(index->seg, entry, entry, block_bytes(index, entry), context);
 	}
@@ -207,7 +206,7 @@ int durei_index_visit_part(const struct durei_index *index, struct durei_lane *l
 		return visit_copies(index, lane, partition, visit, context);
 	if (r < 0)
 		return r;
-	r = visit_locked(index, lane, partition, visit, context);
+	r = durei_index_visit_locked(index, &guard, visit, context);
 	durei_index_unlock(&guard);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "layout/index.h"
 #include "layout/log.h"
 #include "layout/object.h"
+#include "layout/owner.h"
 #include "layout/board.h"
 #include "layout/queue.h"
 #include "layout/lanes.h"
@@ -59,6 +60,9 @@ void durei_check_priority(struct durei_check *check, const void *object, uint64_
 void durei_check_list(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_string(struct durei_check *check, const void *object, uint64_t bytes);
 void durei_check_ordered(struct durei_check *check, const void *object, uint64_t bytes);
+
+/* It leads to nothing, or to an object without a name. */
+void durei_check_owner(struct durei_check *check, const struct dl_owner *owner);
 
 /* A block as the tables show it, found by code of this room alone. */
 struct durei_seen_block {

@@ -95,14 +95,37 @@ static void check_array(struct durei_check *check, const struct dl_array *array,
 		check_array_chunk(check, array, chunk, count, place_bytes);
 }
 
+/* A place of an array that has been checked. */
+static const void *seen_place(const struct durei_check *check, const struct dl_array *array,
+			      uint64_t number, uint64_t place_bytes)
+{
+	unsigned chunk = dl_array_chunk(number, array->first_bits);
+	uint64_t in = number - dl_array_chunk_start(chunk, array->first_bits);
+
+	return (const char *)durei_at(check->seg, cell64_load_acq(&array->chunks[chunk])) +
+	       in * place_bytes;
+}
+
+static bool are_owners(const struct dl_element *element)
+{
+	return element->bytes == sizeof(struct dl_owner) &&
+	       strncmp((const char *)element->type_name, DL_OWNER_TYPE, DL_ELEMENT_NAME_BYTES) == 0;
+}
+
 void durei_check_vector(struct durei_check *check, const void *object, uint64_t bytes)
 {
 	const struct dl_vector *v = object;
+	uint64_t findings = check->sums.damaged, count;
 
 	if (bytes != sizeof *v || !stands_still(check, &v->guard) ||
 	    !check_element(check, &v->element))
 		return;
-	check_array(check, &v->array, cell64_load_acq(&v->count), v->element.bytes);
+	count = cell64_load_acq(&v->count);
+	check_array(check, &v->array, count, v->element.bytes);
+	if (check->sums.damaged != findings || !are_owners(&v->element))
+		return;
+	for (uint64_t i = 0; i < count; i++)
+		durei_check_owner(check, seen_place(check, &v->array, i, sizeof(struct dl_owner)));
 }
 
 void durei_check_bitmap(struct durei_check *check, const void *object, uint64_t bytes)
@@ -221,17 +244,6 @@ static void heap_damaged(const struct heap_walk *walk, const char *rule, const c
 	uint64_t at = durei_offset(walk->check->seg, walk->queue);
 
 	DAMAGED(walk->check, rule, at, "a priority queue at +%#" PRIx64 ": %s", at, what);
-}
-
-/* A place of an array that has been checked. */
-static const void *seen_place(const struct durei_check *check, const struct dl_array *array,
-			      uint64_t number, uint64_t place_bytes)
-{
-	unsigned chunk = dl_array_chunk(number, array->first_bits);
-	uint64_t in = number - dl_array_chunk_start(chunk, array->first_bits);
-
-	return (const char *)durei_at(check->seg, cell64_load_acq(&array->chunks[chunk])) +
-	       in * place_bytes;
 }
 
 static const struct dl_priority_entry *seen_entry(const struct heap_walk *walk, uint64_t number)

@@ -22,6 +22,7 @@ struct walk {
 	uint64_t mask;
 	uint64_t full_before;		/* buckets in a row that were full, before the one looked at */
 	bool is_directory;
+	bool owns;			/* values are owners */
 };
 
 static bool is_live(unsigned state)
@@ -69,7 +70,32 @@ static bool is_reachable(const struct walk *walk, uint64_t hash, uint64_t bucket
 	return ((bucket - hash) & walk->mask) <= walk->full_before;
 }
 
-static void check_index(struct durei_check *check, uint64_t offset, bool is_directory);
+static void check_index(struct durei_check *check, uint64_t offset, bool is_directory, bool owns);
+
+/* All containers are aligned alike, so their elements are where this one's are. */
+void durei_check_owner(struct durei_check *check, const struct dl_owner *owner)
+{
+	enum { DATA_OFFSET = 192 };
+	uint64_t at = cell64_load_acq(&owner->container);
+	struct durei_seen_block block;
+	const struct dl_object *object;
+
+	if (at == 0)
+		return;
+	if (at > DATA_OFFSET && durei_see_block(check->seg, at - DATA_OFFSET, &block) &&
+	    block.bytes > DATA_OFFSET && (is_live(block.state) || check->has_open_log)) {
+		object = durei_at(check->seg, block.start);
+		if (object->entry.kind == DL_OBJECT_ANONYMOUS && object->data_offset == DATA_OFFSET)
+			return;
+	}
+	DAMAGED(check, "OWNER1", durei_offset(check->seg, owner),
+		"an owner leads to +%#" PRIx64 ", where no container without a name is", at);
+}
+
+static bool owns_values(const struct dl_map *map)
+{
+	return map->flags & DL_MAP_OWNER && map->value_bytes == sizeof(struct dl_owner);
+}
 
 static void check_container(struct durei_check *check, const char *type,
 			    const struct dl_object *object)
@@ -78,7 +104,11 @@ static void check_container(struct durei_check *check, const char *type,
 	uint64_t bytes = object->element_bytes;
 
 	if (strncmp(type, "dure_map", DL_TYPE_NAME_BYTES) == 0 && bytes == sizeof(struct dl_map))
-		check_index(check, cell64_load_acq(&((const struct dl_map *)data)->index), false);
+		check_index(check, cell64_load_acq(&((const struct dl_map *)data)->index), false,
+			    owns_values(data));
+	else if (strncmp(type, DL_OWNER_TYPE, DL_TYPE_NAME_BYTES) == 0 &&
+		 bytes == sizeof(struct dl_owner))
+		durei_check_owner(check, data);
 	else if (strncmp(type, "dure_vector", DL_TYPE_NAME_BYTES) == 0)
 		durei_check_vector(check, data, bytes);
 	else if (strncmp(type, "dure_bitmap", DL_TYPE_NAME_BYTES) == 0)
@@ -180,6 +210,8 @@ static bool check_slot(struct walk *walk, uint64_t bucket, uint64_t slot)
 	check_marks(walk, entry);
 	if (walk->is_directory)
 		check_object(walk, (const struct dl_object *)entry, block.bytes);
+	if (walk->owns && block.bytes >= sizeof(struct dl_map_entry) + sizeof(struct dl_owner))
+		durei_check_owner(check, (const void *)((const struct dl_map_entry *)entry + 1));
 	return !(cell64_load_acq(&entry->remover) && check->has_open_log);
 }
 
@@ -248,7 +280,7 @@ static void check_partition(struct walk *walk)
 			cell64_load_acq(&walk->partition->count), count);
 }
 
-static void check_index(struct durei_check *check, uint64_t offset, bool is_directory)
+static void check_index(struct durei_check *check, uint64_t offset, bool is_directory, bool owns)
 {
 	struct durei_seen_block block;
 	const struct dl_index *index;
@@ -273,7 +305,7 @@ static void check_index(struct durei_check *check, uint64_t offset, bool is_dire
 	for (uint64_t i = 0; i < UINT64_C(1) << index->partition_bits; i++) {
 		struct walk walk = { .check = check, .index = index,
 				     .partition = (const struct dl_partition *)(index + 1) + i,
-				     .is_directory = is_directory };
+				     .is_directory = is_directory, .owns = owns };
 		check_partition(&walk);
 	}
 }
@@ -283,5 +315,5 @@ void durei_check_objects(struct durei_check *check)
 	check->buckets_left = check->seg->mapped_bytes / sizeof(struct dl_bucket);
 	check->partitions_left = check->seg->mapped_bytes / sizeof(struct dl_partition);
 	check->nodes_left = check->seg->mapped_bytes / sizeof(struct dl_node);
-	check_index(check, cell64_load_acq(&check->seg->state->directory), true);
+	check_index(check, cell64_load_acq(&check->seg->state->directory), true, false);
 }

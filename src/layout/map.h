@@ -13,11 +13,13 @@
 #include "layout/index.h"
 
 enum { DL_MAP_ENTRY = 1 };	/* the kind of all entries */
+enum { DL_MAP_OWNER = 1 };	/* flags: values are struct dl_owner, layout/owner.h */
 
 struct dl_map {
 	struct cell64 index;		/* offset of the index; written once, before the name */
-	uint64_t value_bytes;
-	uint64_t reserved[6];
+	uint64_t value_bytes;		/* these two: as index */
+	uint64_t flags;
+	uint64_t reserved[5];
 };
 
 struct dl_map_entry {

@@ -41,6 +41,7 @@ enum {
 	DL_ORDERED_LEVELS_MAX = 24,
 	DL_ORDERED_INTEGER = 1,			/* flags: keys are numbers of 64 bits */
 	DL_ORDERED_MULTI = 2,			/* keys may be equal */
+	DL_ORDERED_OWNER = 4,			/* values are struct dl_owner, layout/owner.h */
 	DL_ORDERED_VALUE_MAX = 1 << 20,
 	DL_ORDERED_KEY_MAX = 65535,
 	DL_ORDERED_NAME_BYTES = 64,

@@ -28,9 +28,7 @@ static inline void make_segment_and_root(void)
 static int teardown(void **state)
 {
 	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
 }
 

@@ -18,10 +18,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
 	dure_bitmap_close(bitmap);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
 }
 

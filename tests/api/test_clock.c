@@ -384,9 +384,7 @@ static int teardown(void **state)
 
 	(void)state;
 	dure_queue_close(queue);
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
+	t_finish(seg);
 	T_OK(dure_segment_close(named_seg));
 	snprintf(name, sizeof name, "%s.named", t_name());
 	T_OK(dure_named_unlink(name, 0, NULL));

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: lists agree with arrays, elements move between them and are in one all the time. */
-#include "../t.h"
-
-struct wide {
-	uint64_t words[5];
-};
+#include "wide.h"
 
 static dure_segment *seg;
 static dure_list *list, *other;
@@ -22,24 +18,10 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
 	dure_list_close(list);
 	dure_list_close(other);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
-}
-
-static struct wide wide(uint64_t n)
-{
-	return (struct wide){ { n, n * 3, n * 5, n * 7, n * 11 } };
-}
-
-static bool is_wide(const struct wide *w, uint64_t n)
-{
-	struct wide expected = wide(n);
-
-	return memcmp(w, &expected, sizeof expected) == 0;
 }
 
 static void *push(dure_list *l, uint64_t n)

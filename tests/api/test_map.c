@@ -18,10 +18,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
 	dure_map_close(map);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
 }
 
@@ -399,6 +397,122 @@ static void others_see_the_old_value_while_the_table_grows(void **state)
 	T_OK(dure_map_destroy(seg, "small"));
 }
 
+enum { WALLETS = 200, WALLET_START = 50 };
+
+static int add_up(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	uint64_t content;
+
+	assert_int_equal(key_bytes, sizeof(uint64_t));
+	assert_int_equal((uintptr_t)value % 8, 0);
+	memcpy(&content, value, sizeof content);
+	assert_true(*(const unsigned char *)key < WALLETS);
+	*(uint64_t *)context += content;
+	return 0;
+}
+
+/* One unit at a time goes from wallet to wallet: in a transaction, as new values. */
+static void pay_all_the_time(void)
+{
+	uint64_t from, to, a, b;
+	unsigned dice = (unsigned)getpid();
+	dure_tx *tx;
+
+	T_IN_CHILD(dure_segment_reattach(seg) >= 0);
+	for (;;) {
+		from = (uint64_t)rand_r(&dice) % WALLETS;
+		to = (uint64_t)rand_r(&dice) % WALLETS;
+		T_IN_CHILD(dure_tx_begin(seg, &tx) == 0);
+		int r = dure_map_add(map, &from, sizeof from, 0, NULL);	/* locks it */
+		if (r == 0)
+			r = dure_map_add(map, &to, sizeof to, 0, NULL);
+		if (r == 0 && from != to)
+			r = dure_map_get(map, &from, sizeof from, &a) < 0 ? -1
+			    : dure_map_get(map, &to, sizeof to, &b) < 0	  ? -1 : 0;
+		if (r == 0 && from != to && a) {
+			a--, b++;
+			r = dure_map_put(map, &from, sizeof from, &a);
+			if (r == 0)
+				r = dure_map_put(map, &to, sizeof to, &b);
+		}
+		T_IN_CHILD(r == 0 || r == -EDEADLK);
+		T_IN_CHILD((r == 0 ? dure_tx_commit(tx) : dure_tx_abort(tx)) == 0);
+	}
+}
+
+static int take_time(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	(void)key_bytes;
+	(void)context;
+	return dure_map_put(map, key, sizeof(uint64_t), value) < 0 ? -1 : 0;	/* nothing is locked */
+}
+
+static void snapshots_are_of_one_moment(void **state)
+{
+	struct dure_map_options many = { .sz = sizeof many, .partitions = 128 };
+	uint64_t start = WALLET_START, sum;
+	pid_t payers[2], reader;
+	dure_map *wide;
+	int r;
+
+	(void)state;
+	for (uint64_t i = 0; i < WALLETS; i++)
+		T_OK(dure_map_put(map, &i, sizeof i, &start));
+	T_OK(dure_map_snapshot(map, take_time, NULL));
+	for (int i = 0; i < 2; i++) {
+		payers[i] = t_fork();
+		if (payers[i] == 0)
+			pay_all_the_time();
+	}
+	for (int good = 0; good < 300;) {
+		sum = 0;
+		r = dure_map_snapshot(map, add_up, &sum);
+		assert_true(r == 0 || r == -EDEADLK);
+		if (r == 0)
+			assert_int_equal(sum, (uint64_t)WALLETS * WALLET_START);
+		good += r == 0;
+	}
+	/* readers that are killed, wherever they are, hold up nobody */
+	for (int i = 0; i < 30; i++) {
+		reader = t_fork();
+		if (reader == 0) {
+			T_IN_CHILD(dure_segment_reattach(seg) >= 0);
+			for (;;) {
+				sum = 0;
+				(void)dure_map_snapshot(map, add_up, &sum);
+			}
+		}
+		while (dure_map_snapshot(map, add_up, &sum) == -EDEADLK)
+			;
+		t_kill(reader);
+		for (uint64_t key = 0; key < WALLETS; key++)
+			T_OK(dure_map_add(map, &key, sizeof key, 0, NULL));
+	}
+	t_kill(payers[0]);
+	t_kill(payers[1]);
+	T_OK(dure_map_open(seg, "wide", DURE_CREATE, &many, &wide));
+	T_FAILS(dure_map_snapshot(wide, add_up, &sum), -ENOLCK, "128");
+	dure_map_close(wide);
+}
+
+static void taking(void **state)
+{
+	uint64_t value = 5, got = 77;
+	dure_tx *tx;
+
+	(void)state;
+	T_IS(dure_map_take(map, "k", 1, &got), -ENOENT);
+	assert_int_equal(got, 77);
+	T_OK(dure_map_put(map, "k", 1, &value));
+	T_OK(dure_tx_begin(seg, &tx));
+	T_OK(dure_map_take(map, "k", 1, &got));
+	assert_int_equal(got, 5);
+	T_IS(dure_map_take(map, "k", 1, &got), -ENOENT);
+	T_OK(dure_tx_abort(tx));
+	T_OK(dure_map_take(map, "k", 1, &got));
+	T_IS(dure_map_get(map, "k", 1, &got), -ENOENT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +526,8 @@ int main(void)
 		TEST(visitors_see_whole_values),
 		TEST(many_replacements_in_one_transaction),
 		TEST(others_see_the_old_value_while_the_table_grows),
+		TEST(snapshots_are_of_one_moment),
+		TEST(taking),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,11 +20,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
 	dure_ordered_close(numbers);
 	dure_ordered_close(strings);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
 }
 
@@ -75,7 +73,7 @@ static void opening_checks(void **state)
 	o.value_bytes = 2 << 20;
 	T_IS(dure_ordered_open(seg, "x", DURE_CREATE, &o, &other), -EINVAL);
 	o.value_bytes = 0;
-	o.flags = 8;
+	o.flags = 1u << 20;
 	T_FAILS(dure_ordered_open(seg, "x", DURE_CREATE, &o, &other), -EINVAL, "flags");
 	T_IS(dure_ordered_open(seg, NULL, DURE_CREATE, NULL, &other), -EINVAL);
 	T_IS(dure_ordered_open(seg, "x", 0, NULL, &other), -EINVAL);

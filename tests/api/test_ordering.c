@@ -16,9 +16,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
 }
 

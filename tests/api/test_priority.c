@@ -21,10 +21,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
 	dure_priority_close(queue);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
 }
 

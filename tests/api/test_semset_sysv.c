@@ -342,9 +342,7 @@ static int teardown(void **state)
 		stop(&agents[i]);
 	semctl(id, 0, IPC_RMID);
 	munmap(orders, AGENTS * sizeof *orders);
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
 }
 

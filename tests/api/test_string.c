@@ -16,10 +16,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
 	dure_string_close(string);
-	t_close(seg);
+	t_finish(seg);
 	return 0;
 }
 

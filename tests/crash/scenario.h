@@ -82,6 +82,7 @@ extern const struct scenarios block_scenarios, object_scenarios, transaction_sce
 	map_scenarios,
 	message_scenarios,
 	ordered_scenarios,
+	owner_scenarios,
 	priority_scenarios,
 	ring_scenarios,
 	segment_scenarios,

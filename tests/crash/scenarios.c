@@ -21,6 +21,7 @@ static const struct scenarios *const rooms[] = {
 	&map_scenarios,
 	&message_scenarios,
 	&ordered_scenarios,
+	&owner_scenarios,
 	&priority_scenarios,
 	&ring_scenarios,
 	&segment_scenarios,

@@ -346,7 +346,10 @@ void play(struct run *run)
 			change_refs(run, call);
 			break;
 		case 3:
-			change_objects(run, call);
+			if (call < 16)
+				change_objects(run, call);
+			else
+				change_containers(run, call);
 			break;
 		case 4:
 			change_map(run, call);

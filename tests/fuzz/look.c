@@ -10,7 +10,7 @@
 
 #include "run.h"
 
-static void touch(struct run *run, const void *from, size_t bytes)
+void touch(struct run *run, const void *from, size_t bytes)
 {
 	const unsigned char *c = from;
 	unsigned sum = 0;
@@ -153,6 +153,7 @@ void read_all(struct run *run)
 	find_one(run, DURE_UNIQUE, DURE_TYPE(long));
 	find_one(run, "shop", DURE_TYPE(long));
 	read_maps(run);
+	read_containers(run);
 	(void)dure_heap_info(run->segment, &heap);
 	run->page_end = 0;
 	(void)dure_page_list(run->segment, see_page, run);

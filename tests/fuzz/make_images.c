@@ -178,6 +178,102 @@ static void maps_at_rest(void)
 	free(buffer);
 }
 
+static void add_ordered(dure_segment *segment)
+{
+	struct dure_ordered_options o = { .sz = sizeof o, .flags = DURE_ORDERED_INTEGER };
+	struct three three = { { 1, 3, 5 } };
+	dure_ordered *map;
+	char key[32];
+
+	MUST(dure_ordered_open(segment, "numbers", DURE_CREATE, &o, &map));
+	for (uint64_t i = 0; i < 60; i++)
+		MUST(dure_ordered_put(map, &i, sizeof i, &i));
+	dure_ordered_close(map);
+	o.flags = DURE_ORDERED_MULTI;
+	o.value_bytes = sizeof three;
+	MUST(dure_ordered_open(segment, "names", DURE_CREATE, &o, &map));
+	for (int i = 0; i < 40; i++) {
+		snprintf(key, sizeof key, "beginning-%d", i % 13);
+		MUST(dure_ordered_put(map, key, strlen(key), &three));
+	}
+	dure_ordered_close(map);
+}
+
+static void fill_list(dure_list *list)
+{
+	for (uint64_t i = 0; i < 9; i++) {
+		struct three three = { { i, i * 3, i * 5 } };
+		MUST(dure_list_push_back(list, &three, NULL));
+	}
+	dure_list_close(list);
+}
+
+static void add_rows(dure_segment *segment)
+{
+	struct dure_deque_options few = { .sz = sizeof few, .chunk_count = 4 };
+	dure_priority *priority;
+	dure_vector *vector;
+	dure_bitmap *bitmap;
+	dure_string *string;
+	dure_deque *deque;
+	dure_list *list;
+
+	MUST(dure_vector_open(segment, "vector", DURE_TYPE(struct three), DURE_CREATE, NULL, &vector));
+	MUST(dure_deque_open(segment, "deque", DURE_TYPE(struct three), DURE_CREATE, &few, &deque));
+	MUST(dure_priority_open(segment, "priority", DURE_TYPE(struct three), DURE_CREATE, NULL,
+				&priority));
+	for (uint64_t i = 0; i < 30; i++) {
+		struct three three = { { i, i * 3, i * 5 } };
+		MUST(dure_vector_push(vector, &three, NULL));
+		MUST(dure_deque_push_back(deque, &three));
+		MUST(dure_priority_push(priority, &three.words[i % 3], &three, NULL));
+	}
+	MUST(dure_bitmap_open(segment, "bitmap", DURE_CREATE, &bitmap));
+	MUST(dure_bitmap_resize(bitmap, 700));
+	MUST(dure_bitmap_set_range(bitmap, 60, 90));
+	MUST(dure_string_open(segment, "string", DURE_CREATE, &string));
+	MUST(dure_string_set(string, "a string of some length", 23));
+	MUST(dure_list_open(segment, "list", DURE_TYPE(struct three), DURE_CREATE, NULL, &list));
+	fill_list(list);
+	dure_vector_close(vector);
+	dure_deque_close(deque);
+	dure_priority_close(priority);
+	dure_bitmap_close(bitmap);
+	dure_string_close(string);
+}
+
+static void add_owners(dure_segment *segment)
+{
+	struct dure_map_options o = { .sz = sizeof o, .flags = DURE_MAP_OWNER, .partitions = 1 };
+	dure_list *list;
+	dure_map *map;
+	dure_ref at;
+
+	MUST(dure_map_open(segment, "owners", DURE_CREATE, &o, &map));
+	for (char key = 'a'; key < 'e'; key++) {
+		at.offset = 0;
+		MUST(dure_list_open_at(segment, &at, DURE_TYPE(struct three), DURE_CREATE, NULL, &list));
+		fill_list(list);
+		MUST(key == 'd' ? dure_container_give_name(segment, at, "named")
+				: dure_map_put(map, &key, 1, &at));
+	}
+	dure_map_close(map);
+}
+
+static void containers_at_rest(void)
+{
+	void *buffer;
+	dure_segment *segment = make(&buffer, BIG_BYTES);
+
+	make_places(segment);
+	add_ordered(segment);
+	add_rows(segment);
+	add_owners(segment);
+	MUST(dure_segment_close(segment));
+	keep(buffer, BIG_BYTES, BIG_BYTES);
+	free(buffer);
+}
+
 /* Reserved blocks of several sizes, freed ones, a reserved run and a live one, none closed. */
 static void blocks_of_the_dead(void)
 {
@@ -355,6 +451,7 @@ int main(int argc, char **argv)
 	held_locks();
 	shared_file(1);
 	shared_file(0);
+	containers_at_rest();
 	put32(0);
 	return fclose(out) == 0 ? 0 : 1;
 }

@@ -27,6 +27,11 @@ struct node {
 	char text[24];
 };
 
+/* elements of containers */
+struct three {
+	uint64_t words[3];
+};
+
 struct run {
 	dure_segment *segment;
 	struct places *places;		/* of the image, or NULL */
@@ -42,9 +47,15 @@ struct run {
 
 /* look.c: every call that reads; touches all the bytes it is given */
 void read_all(struct run *run);
+/* look.c: reads all the bytes */
+void touch(struct run *run, const void *bytes, size_t count);
 /* look.c: dure_segment_check, whose sums must agree with its result */
 void check(struct run *run);
 /* change.c: the script, call by call */
 void play(struct run *run);
+
+/* containers.c: all that are no hash maps; one of many changes of one of them */
+void read_containers(struct run *run);
+void change_containers(struct run *run, uint8_t call);
 
 #endif

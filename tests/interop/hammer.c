@@ -7,7 +7,7 @@
  *	hammer judge NAME		looks at everything when all workers are dead
  *
  * Method   Everything the workers do keeps something constant: the sum of the accounts, the sum
- *          of the map, the two words of a pair, one block more for each list entry and two for
+ *          of the map, the tokens in containers, the two words of a pair, one block more for each list entry and two for
  *          each object. The judge counts all of it, and the library's own check must find nothing.
  *          It also does each kind of work itself: it can go on, not only look.
  *
@@ -250,6 +250,11 @@ static void make_or_destroy(void)
 	}
 }
 
+static void move_token(void)
+{
+	EXPECT(tokens_move(dice(UINT64_MAX), dice(8)) == 0);
+}
+
 /* -- a lock without a transaction: the next holder mends ---------------------------------- */
 
 static void count_up(void)
@@ -274,6 +279,7 @@ static void count_up(void)
 
 static void (*const kinds[])(void) = {
 	move_money, move_money, shift_in_map, merge_in_map, push, push, pop, make_or_destroy, count_up,
+	move_token, move_token, move_token, move_token,
 };
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -321,6 +327,11 @@ static void make(const char *name)
 	for (int i = 0; i < ACCOUNTS; i++)
 		ground->accounts[i].balance = ACCOUNT_START;
 	warm_up();
+	EXPECT(tokens_open(seg, true) >= 0);	/* and with them what their names need */
+	EXPECT(tokens_destroy() == 0);
+	ground->token_blocks = live_blocks();
+	EXPECT(tokens_make_anew() == 0);
+	ground->token_blocks = live_blocks() - ground->token_blocks;
 	EXPECT(dure_thread_detach(seg) == 0);
 	ground->empty_blocks = live_blocks();
 }
@@ -330,6 +341,7 @@ static void join(const char *name)
 	EXPECT(dure_segment_open(name, DURE_OPEN, NULL, &seg) == 0);
 	EXPECT(dure_object_find(seg, "ground", DURE_TYPE(struct ground), (void **)&ground, NULL) == 0);
 	EXPECT(dure_map_open(seg, "map", DURE_OPEN, NULL, &map) == 0);
+	EXPECT(tokens_open(seg, false) >= 0);
 }
 
 /* -- working ------------------------------------------------------------------------------ */
@@ -413,6 +425,18 @@ static void show_finding(const struct dure_finding *f, void *context)
 	fprintf(stderr, "hammer: [%s] +%#" PRIx64 " %s\n", f->rule, f->offset, f->text);
 }
 
+/* What they have beyond what they had when they were made. */
+static uint64_t judge_tokens(void)
+{
+	uint64_t blocks = live_blocks();
+
+	equal("tokens", tokens_count(), TOKENS);
+	EXPECT(tokens_destroy() == 0);
+	blocks -= live_blocks();
+	EXPECT(tokens_make_anew() == 0);
+	return blocks - ground->token_blocks;
+}
+
 static void judge_all(void)
 {
 	struct dure_check sums = { .sz = sizeof sums };
@@ -426,6 +450,7 @@ static void judge_all(void)
 	EXPECT(dure_map_each(map, add_value, &map_sum) == 0);
 	equal("the map's sum", (uint64_t)map_sum, 0);
 	expected += dure_map_count(map);
+	expected += judge_tokens();
 	EXPECT(ground->pair.a - ground->pair.b <= 1);
 	equal("live blocks", sums.live_blocks, expected);
 	equal("reserved blocks of the dead", sums.reserved_blocks, 0);
@@ -456,6 +481,7 @@ int main(int argc, char **argv)
 		fputs("usage: hammer make|judge NAME | hammer work NAME PLACE SEED\n", stderr);
 		return 1;
 	}
+	tokens_close();
 	dure_map_close(map);
 	EXPECT(dure_segment_close(seg) == 0);
 	return 0;

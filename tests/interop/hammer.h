@@ -12,6 +12,7 @@
 #define TESTS_INTEROP_HAMMER_H
 
 #include <dure.h>
+#include <stdbool.h>
 
 enum {
 	PLACES = 2,
@@ -21,6 +22,7 @@ enum {
 	LIST_LENGTH_MAX = 40,
 	THINGS = 12,
 	MAP_KEYS = 60,
+	TOKENS = 50,
 };
 
 struct account {
@@ -58,11 +60,21 @@ struct ground {
 	struct pair pair;
 	struct place places[PLACES];
 	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
+	uint64_t token_blocks;		/* of these: of the tokens, as they are made */
 };
 
 _Static_assert(sizeof(struct account) == 24 && sizeof(struct node) == 24, "the same everywhere");
-_Static_assert(sizeof(struct ground) == 24 * ACCOUNTS + 24 * LISTS + 32 + 16 * PLACES + 8,
+_Static_assert(sizeof(struct ground) == 24 * ACCOUNTS + 24 * LISTS + 32 + 16 * PLACES + 16,
 	       "the same everywhere");
 _Static_assert(_Alignof(struct ground) == 8, "the same everywhere");
+
+/* tokens.c. 0, -errno. move: nothing else than a circle, or nothing there, may stop it */
+int tokens_open(dure_segment *segment, bool makes);
+void tokens_close(void);
+int tokens_move(uint64_t lot, bool commits);
+/* TOKENS; anything else is wrong. Nobody else is there */
+uint64_t tokens_count(void);
+int tokens_destroy(void);
+int tokens_make_anew(void);
 
 #endif

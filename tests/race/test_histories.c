@@ -51,6 +51,9 @@ struct subject {
 	dure_segment *seg;
 	dure_map *hash;
 	dure_ordered *ordered;
+	dure_map *hash_set;
+	dure_ordered *ordered_set;
+	bool is_set;			/* call is of a set */
 	int (*call)(struct subject *s, enum call call, uint64_t key, uint64_t *value);
 	unsigned calls, late_by;	/* from here on: of the wrong ones */
 	uint64_t late_key, late_value;
@@ -86,6 +89,39 @@ static int call_ordered(struct subject *s, enum call call, uint64_t key, uint64_
 		return dure_ordered_remove(s->ordered, text, sizeof text);
 	default:
 		return dure_ordered_get(s->ordered, text, sizeof text, value);
+	}
+}
+
+/* A set has no values: whoever finds a key has found the one value that all puts have. */
+enum { MEMBER = 1 };
+
+static int call_hash_set(struct subject *s, enum call call, uint64_t key, uint64_t *value)
+{
+	switch (call) {
+	case PUT:
+		return dure_map_put(s->hash_set, &key, sizeof key, NULL);
+	case INSERT:
+		return dure_map_insert(s->hash_set, &key, sizeof key, NULL);
+	case REMOVE:
+		return dure_map_remove(s->hash_set, &key, sizeof key);
+	default:
+		*value = MEMBER;
+		return dure_map_get(s->hash_set, &key, sizeof key, NULL);
+	}
+}
+
+static int call_ordered_set(struct subject *s, enum call call, uint64_t key, uint64_t *value)
+{
+	switch (call) {
+	case PUT:
+		return dure_ordered_put(s->ordered_set, &key, sizeof key, NULL);
+	case INSERT:
+		return dure_ordered_insert(s->ordered_set, &key, sizeof key, NULL);
+	case REMOVE:
+		return dure_ordered_remove(s->ordered_set, &key, sizeof key);
+	default:
+		*value = MEMBER;
+		return dure_ordered_get(s->ordered_set, &key, sizeof key, NULL);
 	}
 }
 
@@ -134,6 +170,12 @@ static int call_lost(struct subject *s, enum call call, uint64_t key, uint64_t *
 	return call_hash(s, call, key, value);
 }
 
+/* The same, of a set. */
+static int call_lost_member(struct subject *s, enum call call, uint64_t key, uint64_t *value)
+{
+	return call_hash_set(s, call == REMOVE && is_time(s) ? GET : call, key, value);
+}
+
 /* -- what is done, and written down ------------------------------------------------------ */
 
 static uint64_t tick(struct board *board)
@@ -163,9 +205,10 @@ static void work(struct subject *s, struct board *board, unsigned process, unsig
 		sched_yield();
 	for (uint64_t i = 0; i < OPS; i++) {
 		unsigned lot = (unsigned)rand_r(&seed);
-		/* each value is put once */
+		/* each value is put once, unless there is only one */
 		record(s, board, &board->logs[process], lot / 8 % CALL_COUNT,
-		       (uint8_t)(lot / 64 % KEYS), i * PROCESSES + process + 1);
+		       (uint8_t)(lot / 64 % KEYS),
+		       s->is_set ? MEMBER : i * PROCESSES + process + 1);
 	}
 	while (process == VICTIM)
 		pause();
@@ -334,7 +377,13 @@ static bool try_rounds(int (*call)(struct subject *s, enum call call, uint64_t k
 {
 	struct board *board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	struct subject s = { .seg = t_segment(16 << 20), .call = call };
+	struct dure_map_options hash_set = { .sz = sizeof hash_set, .value_bytes = DURE_MAP_NO_VALUE };
+	struct dure_ordered_options ordered_set = { .sz = sizeof ordered_set,
+						    .flags = DURE_ORDERED_INTEGER,
+						    .value_bytes = DURE_ORDERED_NO_VALUE };
+	struct subject s = { .seg = t_segment(16 << 20), .call = call,
+			     .is_set = call == call_hash_set || call == call_ordered_set ||
+				       call == call_lost_member };
 	uint64_t values[KEYS] = { ABSENT };
 	bool is_good = true;
 
@@ -342,6 +391,8 @@ static bool try_rounds(int (*call)(struct subject *s, enum call call, uint64_t k
 	assert_true(board != MAP_FAILED);
 	T_OK(dure_map_open(s.seg, "hash", DURE_CREATE, NULL, &s.hash));
 	T_OK(dure_ordered_open(s.seg, "ordered", DURE_CREATE, NULL, &s.ordered));
+	T_OK(dure_map_open(s.seg, "hash set", DURE_CREATE, &hash_set, &s.hash_set));
+	T_OK(dure_ordered_open(s.seg, "ordered set", DURE_CREATE, &ordered_set, &s.ordered_set));
 	for (unsigned round = 1; is_good && round <= ROUNDS; round++) {
 		make_history(&s, board, round);
 		for (uint8_t key = 0; key < KEYS; key++) {
@@ -353,6 +404,8 @@ static bool try_rounds(int (*call)(struct subject *s, enum call call, uint64_t k
 	t_clean(s.seg);
 	dure_map_close(s.hash);
 	dure_ordered_close(s.ordered);
+	dure_map_close(s.hash_set);
+	dure_ordered_close(s.ordered_set);
 	t_close(s.seg);
 	munmap(board, sizeof *board);
 	print_message("%u calls began within another one\n", overlaps);
@@ -371,12 +424,20 @@ static void ordered_map(void **state)
 	assert_true(try_rounds(call_ordered));
 }
 
+static void sets(void **state)
+{
+	(void)state;
+	assert_true(try_rounds(call_hash_set));
+	assert_true(try_rounds(call_ordered_set));
+}
+
 static void wrong_maps_are_found(void **state)
 {
 	(void)state;
 	assert_false(try_rounds(call_stale));
 	assert_false(try_rounds(call_late));
 	assert_false(try_rounds(call_lost));
+	assert_false(try_rounds(call_lost_member));
 }
 
 /* Histories that a person can judge. */
@@ -412,6 +473,7 @@ int main(void)
 		cmocka_unit_test(small_histories),
 		cmocka_unit_test(hash_map),
 		cmocka_unit_test(ordered_map),
+		cmocka_unit_test(sets),
 		cmocka_unit_test(wrong_maps_are_found),
 	};
 

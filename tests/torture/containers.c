@@ -16,34 +16,6 @@
 
 #include "torture.h"
 
-#define EXPECT(condition)                                                                         \
-	do {                                                                                      \
-		if (!(condition))                                                                 \
-			unexpected(#condition, __LINE__);                                         \
-	} while (0)
-
-static _Noreturn void unexpected(const char *condition, int line)
-{
-	fprintf(stderr, "torture: worker %d, containers.c, line %d: %s: %s\n", (int)getpid(), line,
-		condition, dure_last_error());
-	_exit(1);
-}
-
-/* a coin that is half somebody else's is seen */
-struct coin {
-	uint64_t number, three, five;
-};
-
-static struct coin coin(uint64_t number)
-{
-	return (struct coin){ number, number * 3, number * 5 };
-}
-
-static int is_coin(const struct coin *c)
-{
-	return c->number < COINS && c->three == c->number * 3 && c->five == c->number * 5;
-}
-
 /* Jars' names begin alike. */
 static size_t jar_name(unsigned number, char name[32])
 {
@@ -83,33 +55,25 @@ static void make_shelf(struct torture *t)
 		EXPECT(put_jar(t, i, JAR_START) >= 0);
 }
 
-static uint64_t live_blocks(const struct torture *t)
-{
-	struct dure_check sums = { .sz = sizeof sums };
-
-	EXPECT(dure_segment_check(t->seg, &sums, NULL, NULL) == 0);
-	return sums.live_blocks;
-}
-
 void torture_containers_begin(struct torture *t)
 {
 	char name[16];
 
 	for (int i = 0; i < PURSES; i++) {
 		snprintf(name, sizeof name, "purse-%d", i);
-		EXPECT(dure_vector_open(t->seg, name, DURE_TYPE(struct coin), DURE_CREATE, NULL,
+		EXPECT(dure_vector_open(t->seg, name, DURE_TYPE(struct token), DURE_CREATE, NULL,
 					&t->purses[i]) >= 0);
 		EXPECT(dure_vector_reserve(t->purses[i], COINS) == 0);
 	}
 	for (uint64_t i = 0; i < COINS; i++) {
-		struct coin c = coin(i);
+		struct token c = token(i);
 		EXPECT(dure_vector_push(t->purses[i % PURSES], &c, NULL) == 0);
 	}
 	EXPECT(dure_string_open(t->seg, "history", DURE_CREATE, &t->history) >= 0);
 	EXPECT(dure_string_set(t->history, "\n", 1) == 0);
-	t->shelf_blocks = live_blocks(t);
+	t->shelf_blocks = torture_live_blocks(t);
 	make_shelf(t);
-	t->shelf_blocks = live_blocks(t) - t->shelf_blocks;
+	t->shelf_blocks = torture_live_blocks(t) - t->shelf_blocks;
 }
 
 void torture_containers_end(struct torture *t)
@@ -128,14 +92,14 @@ static int is_fine(int r)
 
 static int move_between(struct torture *t, unsigned from, unsigned to, uint64_t lot)
 {
-	struct coin c, other;
+	struct token c, other;
 	int r = dure_vector_pop(t->purses[from], &c);
 
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0)
 		return r;
-	EXPECT(is_coin(&c));
+	EXPECT(is_token(&c, COINS));
 	r = dure_vector_push(t->purses[to], &c, NULL);
 	/* and to the front, past another one */
 	if (r == 0 && lot % 2 && dure_vector_count(t->purses[to]) > 1) {
@@ -171,13 +135,13 @@ static void look_at_coin(struct torture *t, uint64_t lot)
 {
 	dure_vector *purse = t->purses[lot % PURSES];
 	uint64_t count = dure_vector_count(purse);
-	struct coin c;
+	struct token c;
 	int r;
 
 	if (!count)
 		return;
 	r = dure_vector_get(purse, lot / PURSES % count, &c);
-	EXPECT(r == -EINVAL || (r == 0 && is_coin(&c)));	/* it may be gone */
+	EXPECT(r == -EINVAL || (r == 0 && is_token(&c, COINS)));	/* it may be gone */
 }
 
 /* Without a transaction: whole lines all the same, and begun anew when it is long. */
@@ -286,12 +250,6 @@ void torture_containers_work(struct torture *t, uint64_t lot)
 	}
 }
 
-static int wrong(const char *what, uint64_t is, uint64_t should_be)
-{
-	fprintf(stderr, "torture: %s: %" PRIu64 ", should be %" PRIu64 "\n", what, is, should_be);
-	return -1;
-}
-
 /* Jars are blocks, nodes and separators, which come and go with them: destroyed, and made anew. */
 static int judge_shelf(struct torture *t, uint64_t *count)
 {
@@ -299,12 +257,12 @@ static int judge_shelf(struct torture *t, uint64_t *count)
 	uint64_t blocks;
 
 	if (dure_ordered_visit(t->shelf, NULL, pass_jar, &walk) != 0 || walk.is_wrong)
-		return wrong("a jar", walk.jars, 0);
+		return torture_wrong("a jar", walk.jars, 0);
 	if (walk.sum != JARS / 2 * JAR_START || walk.jars != dure_ordered_count(t->shelf))
-		return wrong("what is in the jars", walk.sum, JARS / 2 * JAR_START);
-	blocks = live_blocks(t);
+		return torture_wrong("what is in the jars", walk.sum, JARS / 2 * JAR_START);
+	blocks = torture_live_blocks(t);
 	EXPECT(dure_ordered_destroy(t->seg, "shelf") == 0);
-	*count += blocks - live_blocks(t) - t->shelf_blocks;
+	*count += blocks - torture_live_blocks(t) - t->shelf_blocks;
 	dure_ordered_close(t->shelf);
 	make_shelf(t);
 	return 0;
@@ -316,23 +274,23 @@ int torture_containers_judge(struct torture *t, uint64_t *count_blocks)
 	uint8_t seen[COINS] = { 0 };
 	uint64_t count = 0;
 	size_t bytes;
-	struct coin c;
+	struct token c;
 
 	for (int i = 0; i < PURSES; i++)
 		for (uint64_t j = 0; j < dure_vector_count(t->purses[i]); j++, count++) {
-			if (dure_vector_get(t->purses[i], j, &c) < 0 || !is_coin(&c))
-				return wrong("a coin's number", c.number, j);
+			if (dure_vector_get(t->purses[i], j, &c) < 0 || !is_token(&c, COINS))
+				return torture_wrong("a coin's number", c.number, j);
 			if (seen[c.number]++)
-				return wrong("a coin's copies", 2, 1);
+				return torture_wrong("a coin's copies", 2, 1);
 		}
 	if (count != COINS)
-		return wrong("the coins", count, COINS);
+		return torture_wrong("the coins", count, COINS);
 	if (dure_string_get(t->history, text, sizeof text, &bytes) < 0)
-		return wrong("the history's length", dure_string_length(t->history), 0);
+		return torture_wrong("the history's length", dure_string_length(t->history), 0);
 	for (const char *at = text + 1, *end; *at; at = end + 1) {
 		end = strchr(at, '\n');
 		if (!end || end - at < 12 || strspn(at, "0123456789") != 8)
-			return wrong("a line of the history", (uint64_t)(at - text), 0);
+			return torture_wrong("a line of the history", (uint64_t)(at - text), 0);
 	}
 	return judge_shelf(t, count_blocks);
 }

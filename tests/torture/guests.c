@@ -15,15 +15,6 @@
 
 #include "torture.h"
 
-#define EXPECT(condition)                                                                         \
-	do {                                                                                      \
-		if (!(condition)) {                                                               \
-			fprintf(stderr, "torture: worker %d, guests.c, line %d: %s: %s\n",        \
-				(int)getpid(), __LINE__, #condition, dure_last_error());          \
-			_exit(1);                                                                 \
-		}                                                                                 \
-	} while (0)
-
 enum { GUESTS = 120, ROOMS = 7, LOBBY = ROOMS, NUMBERS = 400 };
 
 struct stay {
@@ -68,20 +59,12 @@ static void close_all(struct torture *t)
 	dure_map_close(t->stays);
 }
 
-static uint64_t live_blocks(const struct torture *t)
-{
-	struct dure_check sums = { .sz = sizeof sums };
-
-	EXPECT(dure_segment_check(t->seg, &sums, NULL, NULL) == 0);
-	return sums.live_blocks;
-}
-
 void torture_guests_begin(struct torture *t)
 {
-	uint64_t before = live_blocks(t);
+	uint64_t before = torture_live_blocks(t);
 
 	make(t);
-	t->guests_blocks = live_blocks(t) - before;
+	t->guests_blocks = torture_live_blocks(t) - before;
 }
 
 void torture_guests_end(struct torture *t)
@@ -211,12 +194,6 @@ void torture_guests_work(struct torture *t, uint64_t lot)
 
 /* -- judging ------------------------------------------------------------------------------- */
 
-static int wrong(const char *what, uint64_t is, uint64_t should_be)
-{
-	fprintf(stderr, "torture: %s: %" PRIu64 ", should be %" PRIu64 "\n", what, is, should_be);
-	return -1;
-}
-
 static int see_stay(const void *key, size_t key_bytes, const void *value, void *context)
 {
 	uint8_t *rooms = context;
@@ -239,28 +216,28 @@ int torture_guests_judge(struct torture *t, uint64_t *count)
 	uint64_t next = 0, guests = 0, blocks;
 
 	if (dure_map_each(t->stays, see_stay, rooms) != 0)
-		return wrong("stays", dure_map_count(t->stays), GUESTS);
+		return torture_wrong("stays", dure_map_count(t->stays), GUESTS);
 	for (uint64_t room = 0; room < ROOMS; room++) {
 		uint8_t before[GUESTS];
 		memcpy(before, sight.seen, sizeof before);
 		if (look_into(t, room, &sight) != 0 || sight.is_wrong)
-			return wrong("a guest in the wrong room", room, room);
+			return torture_wrong("a guest in the wrong room", room, room);
 		for (unsigned i = 0; i < GUESTS; i++)
 			if (sight.seen[i] != before[i] && ++guests && rooms[i] != room + 1)
-				return wrong("a guest's room in the set", rooms[i], room + 1);
+				return torture_wrong("a guest's room in the set", rooms[i], room + 1);
 	}
 	if (guests != GUESTS || dure_ordered_count(t->guests) != GUESTS ||
 	    dure_map_count(t->stays) != GUESTS)
-		return wrong("guests", guests, GUESTS);
+		return torture_wrong("guests", guests, GUESTS);
 	if (dure_ordered_visit(t->numbers, NULL, see_number, &next) != 0 ||
 	    (next != 0 && next != NUMBERS))
-		return wrong("the last number", next, NUMBERS);
-	blocks = live_blocks(t);
+		return torture_wrong("the last number", next, NUMBERS);
+	blocks = torture_live_blocks(t);
 	close_all(t);
 	EXPECT(dure_ordered_destroy(t->seg, "guests") == 0);
 	EXPECT(dure_ordered_destroy(t->seg, "numbers") == 0);
 	EXPECT(dure_map_destroy(t->seg, "stays") == 0);
-	*count += blocks - live_blocks(t) - t->guests_blocks;
+	*count += blocks - torture_live_blocks(t) - t->guests_blocks;
 	make(t);
 	return 0;
 }

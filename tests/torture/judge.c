@@ -17,11 +17,11 @@ static void must(int r, const char *what)
 	exit(99);
 }
 
-static uint64_t live_blocks(dure_segment *seg)
+uint64_t torture_live_blocks(const struct torture *t)
 {
 	struct dure_check sums = { .sz = sizeof sums };
 
-	must(dure_segment_check(seg, &sums, NULL, NULL), "check");
+	must(dure_segment_check(t->seg, &sums, NULL, NULL), "check");
 	return sums.live_blocks;
 }
 
@@ -66,8 +66,9 @@ void torture_begin(struct torture *t)
 	torture_containers_begin(t);
 	torture_marbles_begin(t);
 	torture_guests_begin(t);
+	torture_wagons_begin(t);
 	must(dure_thread_detach(t->seg), "detach");
-	t->empty_blocks = live_blocks(t->seg);
+	t->empty_blocks = torture_live_blocks(t);
 }
 
 void torture_end(struct torture *t)
@@ -76,6 +77,7 @@ void torture_end(struct torture *t)
 	torture_containers_end(t);
 	torture_marbles_end(t);
 	torture_guests_end(t);
+	torture_wagons_end(t);
 	must(dure_segment_close(t->seg), "close");
 	dure_segment_remove(TORTURE_SEGMENT, DURE_REMOVE_FORCE, NULL);
 }
@@ -99,7 +101,7 @@ uint64_t torture_longest_ns(const struct torture *t)
 	return longest;
 }
 
-static int wrong(const char *what, uint64_t is, uint64_t should_be)
+int torture_wrong(const char *what, uint64_t is, uint64_t should_be)
 {
 	fprintf(stderr, "torture: %s: %" PRIu64 ", should be %" PRIu64 "\n", what, is, should_be);
 	return -1;
@@ -113,7 +115,7 @@ static int judge_money(const struct torture *t)
 		sum += t->root->accounts[i].balance;
 	return sum == ACCOUNTS * ACCOUNT_START
 		       ? 0
-		       : wrong("the money", sum, (uint64_t)ACCOUNTS * ACCOUNT_START);
+		       : torture_wrong("the money", sum, (uint64_t)ACCOUNTS * ACCOUNT_START);
 }
 
 static int judge_node(const struct torture *t, const struct node *node)
@@ -122,10 +124,10 @@ static int judge_node(const struct torture *t, const struct node *node)
 	size_t size;
 
 	if (dure_block_size(t->seg, node, &size) < 0 || size < sizeof *node + node->bytes)
-		return wrong("a block's size", size, sizeof *node + node->bytes);
+		return torture_wrong("a block's size", size, sizeof *node + node->bytes);
 	for (uint64_t i = 0; i < node->bytes; i++)
 		if (bytes[i] != (node->filling & 0xff))
-			return wrong("a byte of a block", bytes[i], node->filling & 0xff);
+			return torture_wrong("a byte of a block", bytes[i], node->filling & 0xff);
 	return 0;
 }
 
@@ -139,7 +141,7 @@ static int judge_lists(const struct torture *t, uint64_t *count)
 			if (!node || judge_node(t, node) < 0)
 				return -1;
 			if (++length > 1000)
-				return wrong("a list's length", length, 41);
+				return torture_wrong("a list's length", length, 41);
 			at = node->next;
 		}
 		*count += length;
@@ -172,10 +174,10 @@ static int judge_objects(const struct torture *t, uint64_t *count)
 	struct objects o = { 0 };
 
 	if (dure_object_list(t->seg, add_object, &o) != 0)
-		return wrong("the list of objects", 1, 0);
+		return torture_wrong("the list of objects", 1, 0);
 	for (int i = 0; i < NAMES / 2; i++)
 		if (o.pairs[i] != 0 && o.pairs[i] != 101)
-			return wrong("a pair of objects", (uint64_t)o.pairs[i], 101);
+			return torture_wrong("a pair of objects", (uint64_t)o.pairs[i], 101);
 	*count += o.blocks;
 	return 0;
 }
@@ -197,7 +199,7 @@ static int judge_map(const struct torture *t, uint64_t *count)
 
 	must(dure_map_each(t->map, add_value, &sum), "map_each");
 	*count += dure_map_count(t->map);
-	return sum == 0 ? 0 : wrong("the map's sum", (uint64_t)sum, 0);
+	return sum == 0 ? 0 : torture_wrong("the map's sum", (uint64_t)sum, 0);
 }
 
 /* Nobody reads, and who wrote last has changed both words or is told of. */
@@ -206,9 +208,9 @@ static int judge_book(const struct torture *t, struct book *book)
 	int r = dure_rwlock_lock(t->seg, &book->lock, DURE_EXCLUSIVE, 0);
 
 	if (r < 0)
-		return wrong("a lock of the dead", (uint64_t)-r, 0);
+		return torture_wrong("a lock of the dead", (uint64_t)-r, 0);
 	if (book->a != book->b && (r != DURE_OWNER_DIED || book->a != book->b + 1))
-		return wrong("a book", book->a, book->b);
+		return torture_wrong("a book", book->a, book->b);
 	book->b = book->a;
 	if (r == DURE_OWNER_DIED)
 		must(dure_rwlock_mark_consistent(t->seg, &book->lock), "mark_consistent");
@@ -226,8 +228,8 @@ static int judge_trays(const struct torture *t)
 	for (int i = 0; i < TRAYS; i++)
 		sum += values[i];
 	if (sum != TRAYS * TRAY_TOKENS)
-		return wrong("tokens in trays", sum, TRAYS * TRAY_TOKENS);
-	return values[TRAYS] == 1 ? 0 : wrong("the one", values[TRAYS], 1);
+		return torture_wrong("tokens in trays", sum, TRAYS * TRAY_TOKENS);
+	return values[TRAYS] == 1 ? 0 : torture_wrong("the one", values[TRAYS], 1);
 }
 
 static int judge_shared_locks(const struct torture *t)
@@ -240,7 +242,8 @@ static int judge_shared_locks(const struct torture *t)
 	for (int i = 0; i < POOLS; i++) {
 		must(dure_semaphore_info(t->seg, &t->root->pools[i], &info), "semaphore_info");
 		if (info.units != POOL_UNITS || info.taken)
-			return wrong("units of a pool", info.units + (uint64_t)info.taken * 1000, POOL_UNITS);
+			return torture_wrong("units of a pool",
+					     info.units + (uint64_t)info.taken * 1000, POOL_UNITS);
 	}
 	if (judge_trays(t) < 0)
 		return -1;
@@ -266,11 +269,12 @@ int torture_judge(struct torture *t)
 	if (judge_money(t) < 0 || judge_lists(t, &expected) < 0 || judge_objects(t, &expected) < 0 ||
 	    judge_map(t, &expected) < 0 || judge_shared_locks(t) < 0 ||
 	    torture_containers_judge(t, &expected) < 0 ||
-	    torture_marbles_judge(t, &expected) < 0 || torture_guests_judge(t, &expected) < 0)
+	    torture_marbles_judge(t, &expected) < 0 || torture_guests_judge(t, &expected) < 0 ||
+	    torture_wagons_judge(t, &expected) < 0)
 		return -1;
 	if (sums.live_blocks != expected)
-		return wrong("live blocks", sums.live_blocks, expected);
+		return torture_wrong("live blocks", sums.live_blocks, expected);
 	if (sums.reserved_blocks)
-		return wrong("reserved blocks of the dead", sums.reserved_blocks, 0);
+		return torture_wrong("reserved blocks of the dead", sums.reserved_blocks, 0);
 	return 0;
 }

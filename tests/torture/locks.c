@@ -76,19 +76,6 @@ static uint64_t dice(struct worker *w, uint64_t sides)
 	return w->dice % sides;
 }
 
-#define EXPECT(condition)                                                                         \
-	do {                                                                                      \
-		if (!(condition))                                                                 \
-			unexpected(#condition, __LINE__);                                         \
-	} while (0)
-
-static _Noreturn void unexpected(const char *condition, int line)
-{
-	fprintf(stderr, "torture: process %d, line %d: %s: %s\n", (int)getpid(), line, condition,
-		dure_last_error());
-	_exit(1);
-}
-
 /* -- alone inside ------------------------------------------------------------------------ */
 
 static uint64_t load(const uint64_t *word)

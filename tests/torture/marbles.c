@@ -15,35 +15,7 @@
 
 #include "torture.h"
 
-#define EXPECT(condition)                                                                         \
-	do {                                                                                      \
-		if (!(condition))                                                                 \
-			unexpected(#condition, __LINE__);                                         \
-	} while (0)
-
-static _Noreturn void unexpected(const char *condition, int line)
-{
-	fprintf(stderr, "torture: worker %d, marbles.c, line %d: %s: %s\n", (int)getpid(), line,
-		condition, dure_last_error());
-	_exit(1);
-}
-
 static const char *const box_names[BOXES] = { "box-0", "box-1" };
-
-/* a marble that is half another one is seen */
-struct marble {
-	uint64_t number, three, five;
-};
-
-static struct marble marble(uint64_t number)
-{
-	return (struct marble){ number, number * 3, number * 5 };
-}
-
-static int is_marble(const struct marble *m)
-{
-	return m->number < MARBLES && m->three == m->number * 3 && m->five == m->number * 5;
-}
 
 /* Few marbles in a chunk: chunks come and go. */
 static void make_all(struct torture *t)
@@ -51,11 +23,11 @@ static void make_all(struct torture *t)
 	struct dure_deque_options o = { .sz = sizeof o, .chunk_count = 4 };
 
 	for (int i = 0; i < BOXES; i++)
-		EXPECT(dure_list_open(t->seg, box_names[i], DURE_TYPE(struct marble), DURE_CREATE, NULL,
+		EXPECT(dure_list_open(t->seg, box_names[i], DURE_TYPE(struct token), DURE_CREATE, NULL,
 				      &t->boxes[i]) >= 0);
-	EXPECT(dure_deque_open(t->seg, "tube", DURE_TYPE(struct marble), DURE_CREATE, &o,
+	EXPECT(dure_deque_open(t->seg, "tube", DURE_TYPE(struct token), DURE_CREATE, &o,
 			       &t->tube) >= 0);
-	EXPECT(dure_priority_open(t->seg, "funnel", DURE_TYPE(struct marble), DURE_CREATE, NULL,
+	EXPECT(dure_priority_open(t->seg, "funnel", DURE_TYPE(struct token), DURE_CREATE, NULL,
 				  &t->funnel) >= 0);
 	EXPECT(dure_bitmap_open(t->seg, "in-tube", DURE_CREATE, &t->in_tube) >= 0);
 	EXPECT(dure_bitmap_resize(t->in_tube, MARBLES) == 0);
@@ -64,7 +36,7 @@ static void make_all(struct torture *t)
 static void fill(struct torture *t)
 {
 	for (uint64_t i = 0; i < MARBLES; i++) {
-		struct marble m = marble(i);
+		struct token m = token(i);
 		EXPECT(i % 3 == 2 ? dure_deque_push_back(t->tube, &m) == 0
 				  : dure_list_push_back(t->boxes[i % 3], &m, NULL) == 0);
 		if (i % 3 == 2)
@@ -86,22 +58,14 @@ static void destroy_all(struct torture *t)
 	dure_bitmap_close(t->in_tube);
 }
 
-static uint64_t live_blocks(const struct torture *t)
-{
-	struct dure_check sums = { .sz = sizeof sums };
-
-	EXPECT(dure_segment_check(t->seg, &sums, NULL, NULL) == 0);
-	return sums.live_blocks;
-}
-
 void torture_marbles_begin(struct torture *t)
 {
 	make_all(t);		/* and with them what their names need */
 	destroy_all(t);
-	t->marble_blocks = live_blocks(t);
+	t->marble_blocks = torture_live_blocks(t);
 	make_all(t);
 	fill(t);
-	t->marble_blocks = live_blocks(t) - t->marble_blocks;
+	t->marble_blocks = torture_live_blocks(t) - t->marble_blocks;
 }
 
 void torture_marbles_end(struct torture *t)
@@ -119,7 +83,7 @@ static int is_fine(int r)
 	return r >= 0 || r == -EDEADLK || r == -ENOSPC || r == -ENOENT;
 }
 
-static int take(struct torture *t, unsigned from, struct marble *m)
+static int take(struct torture *t, unsigned from, struct token *m)
 {
 	int r;
 
@@ -134,7 +98,7 @@ static int take(struct torture *t, unsigned from, struct marble *m)
 	return r < 0 ? r : 0;
 }
 
-static int put(struct torture *t, unsigned to, const struct marble *m)
+static int put(struct torture *t, unsigned to, const struct token *m)
 {
 	uint64_t key = m->number * 7919 % 64;
 	int r;
@@ -153,7 +117,7 @@ static int put(struct torture *t, unsigned to, const struct marble *m)
 
 static void move_some(struct torture *t, uint64_t lot)
 {
-	struct marble m;
+	struct token m;
 	dure_tx *tx;
 	int r = 0;
 
@@ -161,7 +125,7 @@ static void move_some(struct torture *t, uint64_t lot)
 	for (uint64_t n = lot % 3 + 1; r == 0 && n > 0; n--, lot /= 25) {
 		r = take(t, (unsigned)(lot / 5 % 5), &m);
 		if (r == 0) {
-			EXPECT(is_marble(&m));
+			EXPECT(is_token(&m, MARBLES));
 			r = put(t, (unsigned)(lot % 5), &m);
 		}
 	}
@@ -191,13 +155,13 @@ static void splice_some(struct torture *t, uint64_t lot)
 static int pass_marble(void *at, const void *element, void *context)
 {
 	(void)at;
-	*(int *)context |= !is_marble(element);
+	*(int *)context |= !is_token(element, MARBLES);
 	return 0;
 }
 
 static void look(struct torture *t, uint64_t lot)
 {
-	struct marble m[8];
+	struct token m[8];
 	uint64_t count = 0;
 	int is_wrong = 0;
 
@@ -209,7 +173,7 @@ static void look(struct torture *t, uint64_t lot)
 	}
 	EXPECT(dure_deque_get_many(t->tube, lot % 40, 8, m, &count) == 0);
 	for (uint64_t i = 0; i < count; i++)
-		EXPECT(is_marble(&m[i]));
+		EXPECT(is_token(&m[i], MARBLES));
 }
 
 void torture_marbles_work(struct torture *t, uint64_t lot)
@@ -236,27 +200,21 @@ struct count {
 
 static int count_marble(void *at, const void *element, void *context)
 {
-	const struct marble *m = element;
+	const struct token *m = element;
 	struct count *c = context;
 
 	(void)at;
-	c->is_wrong |= !is_marble(m);
+	c->is_wrong |= !is_token(m, MARBLES);
 	if (!c->is_wrong)
 		c->is_wrong |= c->seen[m->number]++ != 0;
 	c->marbles++;
 	return c->is_wrong;
 }
 
-static int wrong(const char *what, uint64_t is, uint64_t should_be)
-{
-	fprintf(stderr, "torture: %s: %" PRIu64 ", should be %" PRIu64 "\n", what, is, should_be);
-	return -1;
-}
-
 int torture_marbles_judge(struct torture *t, uint64_t *count_blocks)
 {
 	struct count c = { .marbles = 0 };
-	struct marble m;
+	struct token m;
 	uint64_t blocks, bits;
 
 	for (int i = 0; i < BOXES; i++)
@@ -270,12 +228,12 @@ int torture_marbles_judge(struct torture *t, uint64_t *count_blocks)
 		c.is_wrong |= count_marble(NULL, &m, &c) || key < last;
 	EXPECT(dure_bitmap_count(t->in_tube, 0, MARBLES, &bits) == 0);
 	if (bits != dure_deque_count(t->tube))
-		return wrong("the bits of marbles in the tube", bits, dure_deque_count(t->tube));
+		return torture_wrong("the bits of marbles in the tube", bits, dure_deque_count(t->tube));
 	if (c.is_wrong || c.marbles != MARBLES)
-		return wrong("the marbles", c.marbles, MARBLES);
-	blocks = live_blocks(t);
+		return torture_wrong("the marbles", c.marbles, MARBLES);
+	blocks = torture_live_blocks(t);
 	destroy_all(t);
-	*count_blocks += blocks - live_blocks(t) - t->marble_blocks;
+	*count_blocks += blocks - torture_live_blocks(t) - t->marble_blocks;
 	make_all(t);
 	fill(t);
 	return 0;

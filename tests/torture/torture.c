@@ -78,6 +78,13 @@ static _Noreturn void broken(const char *what)
 	exit(99);
 }
 
+void torture_unexpected(const char *condition, const char *file, int line)
+{
+	fprintf(stderr, "torture: process %d, %s:%d: %s: %s\n", (int)getpid(), file, line, condition,
+		dure_last_error());
+	_exit(1);
+}
+
 /* -- workers ----------------------------------------------------------------------------- */
 
 static pid_t start_worker(struct torture *t, unsigned place)

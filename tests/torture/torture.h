@@ -6,6 +6,7 @@
 #define TESTS_TORTURE_TORTURE_H
 
 #include <dure.h>
+#include <stdbool.h>
 
 #ifndef TORTURE_SEGMENT
 #define TORTURE_SEGMENT "torture"
@@ -90,8 +91,41 @@ struct torture {
 	dure_ordered *guests, *numbers;
 	dure_map *stays;
 	uint64_t guests_blocks;		/* of these three, when they are new */
+	dure_map *yard;
+	dure_ordered *rail;
+	dure_vector *siding;
+	uint64_t wagons_blocks;		/* of these three and the wagons, as they are filled */
 	uint64_t empty_blocks;		/* live when there is nothing but the fixed parts */
 };
+
+/* a token that is half another one is seen */
+struct token {
+	uint64_t number, three, five;
+};
+
+static inline struct token token(uint64_t number)
+{
+	return (struct token){ number, number * 3, number * 5 };
+}
+
+static inline bool is_token(const struct token *t, uint64_t count)
+{
+	return t->number < count && t->three == t->number * 3 && t->five == t->number * 5;
+}
+
+/* torture.c: what must be so, in a worker */
+#define EXPECT(condition)                                                                         \
+	do {                                                                                      \
+		if (!(condition))                                                                 \
+			torture_unexpected(#condition, __FILE__, __LINE__);                       \
+	} while (0)
+
+_Noreturn void torture_unexpected(const char *condition, const char *file, int line);
+
+/* judge.c: -1, and the sentence on stderr */
+int torture_wrong(const char *what, uint64_t is, uint64_t should_be);
+/* the segment is clean; how many live blocks it has */
+uint64_t torture_live_blocks(const struct torture *t);
 
 /* a fresh segment with everything in it; exits with 99 when that fails */
 void torture_begin(struct torture *t);
@@ -121,6 +155,12 @@ void torture_guests_begin(struct torture *t);
 void torture_guests_end(struct torture *t);
 void torture_guests_work(struct torture *t, uint64_t lot);
 int torture_guests_judge(struct torture *t, uint64_t *count);
+
+/* wagons.c: the same, for containers that own containers */
+void torture_wagons_begin(struct torture *t);
+void torture_wagons_end(struct torture *t);
+void torture_wagons_work(struct torture *t, uint64_t lot);
+int torture_wagons_judge(struct torture *t, uint64_t *count);
 
 uint64_t torture_progress(const struct torture *t);
 uint64_t torture_longest_ns(const struct torture *t);

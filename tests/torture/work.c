@@ -27,19 +27,6 @@ static uint64_t dice(struct worker *w, uint64_t sides)
 	return w->dice % sides;
 }
 
-#define EXPECT(condition)                                                                         \
-	do {                                                                                      \
-		if (!(condition))                                                                 \
-			unexpected(#condition, __LINE__);                                         \
-	} while (0)
-
-static _Noreturn void unexpected(const char *condition, int line)
-{
-	fprintf(stderr, "torture: worker %d, line %d: %s: %s\n", (int)getpid(), line, condition,
-		dure_last_error());
-	_exit(1);
-}
-
 /* Full is fine: everything is bounded, but trimming and growing are at work too. */
 static bool is_full(int r)
 {
@@ -565,10 +552,15 @@ static void guests(struct worker *w)
 	torture_guests_work(w->t, dice(w, UINT64_MAX));
 }
 
+static void wagons(struct worker *w)
+{
+	torture_wagons_work(w->t, dice(w, UINT64_MAX));
+}
+
 static void (*const common[])(struct worker *w) = {
 	move_money, move_money, shift_in_map, shift_in_map, merge_in_map, read_map, push, push, pop,
 	pop, copy_first, resize_first, make_or_destroy, make_pair, count_up, count_up, hoard,
-	containers, containers, containers, containers, guests, guests,
+	containers, containers, containers, containers, guests, guests, wagons, wagons,
 	marbles, marbles, marbles, marbles,
 	read_book, read_book, read_book, write_book, upgrade_book, use_pool, use_pool, use_pool,
 	move_tokens, move_tokens, have_the_one,

@@ -276,6 +276,20 @@ static enum verdict judge_map_clear(struct world *w)
 	return found == count ? seen(found == 0) : WRONG;
 }
 
+static int see_nothing(const void *key, size_t key_bytes, const void *value, void *context)
+{
+	(void)key;
+	(void)key_bytes;
+	(void)value;
+	(void)context;
+	return 0;
+}
+
+static void run_map_snapshot(struct world *w)
+{
+	must(dure_map_snapshot(w->blocks[0], see_nothing, NULL), "snapshot");
+}
+
 static const struct scenario list[] = {
 	{ "map_open", "dure_map_open", prepare_nothing, run_map_open, judge_map_exists, 0 },
 	{ "map_put", "dure_map_put dure_map_add", prepare_map, run_map_put, judge_map_put, 0 },
@@ -290,6 +304,7 @@ static const struct scenario list[] = {
 	{ "map_reserve", "dure_map_reserve", prepare_full_map, run_map_reserve, judge_map_reserve,
 	  0 },
 	{ "map_merge", "dure_map_merge", prepare_merge, run_map_merge, judge_map_grown, UNCOUNTED },
+	{ "map_snapshot", "dure_map_snapshot", prepare_merge, run_map_snapshot, nothing_to_see, 0 },
 	{ "map_clear", "dure_map_clear", prepare_full_map, run_map_clear, judge_map_clear,
 	  UNCOUNTED },
 	{ "map_destroy", "dure_map_destroy", prepare_map, run_map_destroy, judge_map_gone, UNCOUNTED },
