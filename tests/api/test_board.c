@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Description: readers of a board find the latest whole value at once, whoever writes, stops or
    dies; who waits for a newer one is woken; what is destroyed cannot be in use. */
-#include "../t.h"
+#include "any_bytes.h"
 
 enum { BYTES = 4096 };
 
-static dure_segment *seg;
 static dure_board *board;
-static uint64_t blocks_without;		/* live blocks when there is no board */
 
 static void open_board(uint64_t bytes, uint32_t values)
 {
@@ -16,28 +14,15 @@ static void open_board(uint64_t bytes, uint32_t values)
 	T_IS(dure_board_open(seg, "board", DURE_CREATE | DURE_OPEN, &o, &board), DURE_CREATED);
 }
 
-static int setup(void **state)
+static void make(void)
 {
-	(void)state;
-	seg = t_segment(16 << 20);
 	open_board(BYTES, 0);
-	dure_board_close(board);
-	T_OK(dure_board_destroy(seg, "board"));
-	blocks_without = t_live_blocks(seg);
-	open_board(BYTES, 0);
-	return 0;
 }
 
-static int teardown(void **state)
+static void unmake(void)
 {
-	(void)state;
-	T_OK(dure_segment_recover(seg));
-	t_clean(seg);
 	dure_board_close(board);
 	T_OK(dure_board_destroy(seg, "board"));
-	assert_int_equal(t_live_blocks(seg), blocks_without);
-	t_close(seg);
-	return 0;
 }
 
 static void put(dure_board *to, unsigned char filling, size_t bytes)
@@ -380,17 +365,72 @@ static void a_child_opens_it_again(void **state)
 	t_join(pid);
 }
 
+/* -- damage ------------------------------------------------------------------------------ */
+
+static void fill(dure_segment *image)
+{
+	struct dure_board_options o = { .sz = sizeof o, .bytes = 300, .values = 3 };
+	unsigned char data[300] = { 0 };
+	dure_board *b;
+
+	T_OK(dure_board_open(image, "board", DURE_CREATE, &o, &b));
+	for (unsigned i = 1; i < 8; i++) {
+		memset(data, (int)i, sizeof data);
+		T_OK(dure_board_write(b, data, i * 40, 0, NULL));
+	}
+	dure_board_close(b);
+}
+
+static void do_all(dure_segment *image)
+{
+	struct dure_board_info info = { .sz = sizeof info };
+	unsigned char data[4096] = { 0 };
+	uint64_t version = 0;
+	const void *seen;
+	size_t bytes = 0;
+	dure_board *b;
+	void *place;
+
+	if (dure_board_open(image, "board", DURE_OPEN, NULL, &b) < 0)
+		return;
+	for (unsigned i = 0; i < 4; i++) {
+		if (dure_board_read(b, data, sizeof data, &bytes, &version) == 0)
+			assert_true(bytes <= sizeof data);
+		if (dure_board_look(b, &seen, &bytes, &version) == 0) {
+			memcpy(data, seen, bytes < sizeof data ? bytes : sizeof data);
+			(void)dure_board_is_whole(b, version);
+		}
+		(void)dure_board_wait(b, version, 0);
+		(void)dure_board_write(b, data, i * 100, 0, NULL);
+		if (dure_board_reserve(b, 0, &place) == 0) {
+			memset(place, 1, 300);
+			(void)(i % 2 ? dure_board_cancel(b) : dure_board_publish(b, 300, NULL));
+		}
+	}
+	(void)dure_board_info(b, &info);
+	(void)dure_board_shut(b);
+	dure_board_close(b);
+	(void)dure_board_destroy(image, "board");
+}
+
+static void any_bytes_are_an_error_at_worst(void **state)
+{
+	(void)state;
+	any_bytes(fill, do_all, 3000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(the_last_value_counts, setup, teardown),
-		cmocka_unit_test_setup_teardown(misuse, setup, teardown),
-		cmocka_unit_test_setup_teardown(looks_are_told_when_overtaken, setup, teardown),
-		cmocka_unit_test_setup_teardown(no_value_is_torn, setup, teardown),
-		cmocka_unit_test_setup_teardown(who_waits_is_woken, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_descriptor_tells, setup, teardown),
-		cmocka_unit_test_setup_teardown(readers_need_no_right_to_write, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_child_opens_it_again, setup, teardown),
+		TEST(the_last_value_counts),
+		TEST(misuse),
+		TEST(looks_are_told_when_overtaken),
+		TEST(no_value_is_torn),
+		TEST(who_waits_is_woken),
+		TEST(a_descriptor_tells),
+		TEST(readers_need_no_right_to_write),
+		TEST(a_child_opens_it_again),
+		TEST(any_bytes_are_an_error_at_worst),
 	};
 
 	return cmocka_run_group_tests(tests, t_signals_by_default, NULL);

@@ -8,18 +8,7 @@
  *          of several clients to several servers.
  * Rules    as there
  */
-#include <pthread.h>
-
-#include "../t.h"
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IS_SLOW 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define IS_SLOW 1
-#endif
+#include "race.h"
 
 enum {
 #if defined(IS_SLOW)
@@ -32,15 +21,6 @@ enum {
 	WORDS = 16,
 	SENDERS = 3,
 };
-
-#define EXPECT(condition)                                                                         \
-	do {                                                                                      \
-		if (!(condition)) {                                                               \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition,        \
-				dure_last_error());                                               \
-			_exit(1);                                                                 \
-		}                                                                                 \
-	} while (0)
 
 static dure_segment *seg;
 

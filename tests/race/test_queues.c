@@ -10,18 +10,8 @@
  * Rules    as there
  */
 #include <poll.h>
-#include <pthread.h>
 
-#include "../t.h"
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IS_SLOW 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define IS_SLOW 1
-#endif
+#include "race.h"
 
 enum {
 #if defined(IS_SLOW)
@@ -34,26 +24,9 @@ enum {
 	NUMBERS = SENDERS * EACH,
 };
 
-#define EXPECT(condition)                                                                         \
-	do {                                                                                      \
-		if (!(condition)) {                                                               \
-			fprintf(stderr, "%s:%d: %s: %s\n", __FILE__, __LINE__, #condition,        \
-				dure_last_error());                                               \
-			_exit(1);                                                                 \
-		}                                                                                 \
-	} while (0)
-
 static dure_segment *seg;
 static dure_queue *queue;
 static unsigned consumed[NUMBERS];	/* atomic */
-
-static unsigned dice(uint64_t *state, unsigned sides)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return (unsigned)(*state % sides);
-}
 
 static void consume(uint64_t number)
 {

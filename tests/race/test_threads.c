@@ -17,15 +17,7 @@
 #include <pthread.h>
 
 #include "../t.h"
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define IS_SLOW 1
-#endif
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define IS_SLOW 1
-#endif
+#include "slow.h"
 
 enum {
 #if defined(IS_SLOW)
