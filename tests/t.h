@@ -289,6 +289,24 @@ static inline void t_sleep_ms(int ms)
 		;
 }
 
+/* The kernel says that it sleeps: it has come to wait. */
+static inline void t_await_sleep(pid_t pid)
+{
+	char path[40], line[256];
+
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	for (int ms = 0; ms < 20000; ms++) {
+		FILE *f = fopen(path, "r");
+		const char *end_of_name = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
+		if (f)
+			fclose(f);
+		if (end_of_name && end_of_name[2] == 'S')
+			return;
+		t_sleep_ms(1);
+	}
+	fail_msg("process %d does not come to wait", (int)pid);
+}
+
 /* a pipe as a gate between processes */
 static inline void t_signal(int fd)
 {

@@ -85,7 +85,7 @@ struct dl_queue_numbers {
 	struct cell64 expired;
 	struct cell64 last_sender, last_receiver;	/* process ids, for people */
 	struct cell64 answered_count;	/* of a service */
-	struct cell64 reserved;
+	struct cell64 takers;		/* of a service: lanes that took last, 16 bits each */
 };
 
 /* in flags, besides those of the options */

@@ -14,11 +14,22 @@
  *          [CALL2] client says which thread waits for the answer; 0: none does any more
  *          [CALL3] request and reply are blocks that are freed with the message
  *          [CALL4] status is 0, or why there is no reply; it and reply mean something in ANSWERED
+ *          [CALL5] watched is a hint, written by the client before it sleeps: the lanes whose end
+ *                  wakes it; all ones: it need not be told who takes the request
  */
 #ifndef DUREI_LAYOUT_SERVICE_H
 #define DUREI_LAYOUT_SERVICE_H
 
 #include "layout/queue.h"
+
+/* Is the lane one of those in the word? Lane 0 is nobody's. */
+static inline bool dl_lanes_have(uint64_t word, uint16_t lane)
+{
+	for (; word; word >>= 16)
+		if ((uint16_t)word == lane)
+			return true;
+	return false;
+}
 
 struct dl_call {
 	struct cell64 client;		/* message/holder.c */
@@ -30,7 +41,7 @@ struct dl_call {
 	struct cell32 news;		/* the client sleeps here; layout/news.h */
 	uint32_t attempts_max;		/* so many servers may die of it; 0: any number */
 	uint32_t reserved;
-	uint64_t reserved2;
+	struct cell64 watched;		/* lanes, 16 bits each [CALL5] */
 };
 
 static_assert(sizeof(struct dl_call) == 64, "one line");

@@ -7,7 +7,7 @@
  * Rules    layout/service.h; call.c
  *          [SERVICE1] who waits for a reply looks under the lock; the word it sleeps on is a hint
  *          [SERVICE2] while a server has the request, its client watches that server's thread;
- *                     the death of one that takes it later the client notices within a slice
+ *                     one that takes it later tells the client, if it must: call.c [CALLC3]
  *          [SERVICE3] who has asked is asked for by process: any of its threads may wait
  * Death    await, after step             is left behind               who mends it
  *          1 bytes copied                a call of the dead           call.c: it is dropped
@@ -81,6 +81,7 @@ static int wait_for_answer(struct durei_queue_guard *guard, const struct dure_ca
 			continue;
 		}
 		if (r == 0 && timeout_ns == 0) {
+			cell64_store_rel(&durei_call_of(*ret)->watched, UINT64_MAX);
 			durei_queue_arm(guard, &durei_call_of(*ret)->news);
 			r = durei_error_plain(EAGAIN);
 		}

@@ -9,7 +9,11 @@
  *          [CALLC1] a call's client is told under the lock, by a word that only it sleeps on
  *          [CALLC2] a call whose client is gone is anybody's to drop, unless a server has it:
  *                   then it is dropped when the server is done, or gone
- * Death    tx/log.c: each change is one log
+ *          [CALLC3] a client that sleeps watches the lanes that took last. One that is not among
+ *                   them and takes its request tells it, so that it watches that one: the death
+ *                   of whoever has the request wakes the client at once
+ * Death    tx/log.c: each change is one log. Of a server between taking and telling: the client
+ *          looks after a slice.
  */
 #include "message/queue.h"
 
@@ -58,6 +62,32 @@ int durei_call_free_blocks(struct durei_queue_guard *guard, const struct dl_mess
 	int r = call->request ? durei_log_free(guard->lane, call->request) : 0;
 
 	return r < 0 || !reply ? r : durei_log_free(guard->lane, reply);
+}
+
+/* -- who has it -------------------------------------------------------------------------- */
+
+/* This lane in front of the others. */
+static uint64_t lane_to_front(uint64_t lanes, uint16_t lane)
+{
+	uint64_t word = lane;
+
+	for (int shift = 16; lanes && shift < 64; lanes >>= 16)
+		if ((uint16_t)lanes && (uint16_t)lanes != lane) {
+			word |= (uint64_t)(uint16_t)lanes << shift;
+			shift += 16;
+		}
+	return word;
+}
+
+void durei_call_taken(struct durei_queue_guard *guard, struct dl_message *m)
+{
+	struct cell64 *takers = &guard->queue->shared->numbers.takers;
+	uint64_t watched = cell64_load_rlx(&durei_call_of(m)->watched);
+	uint16_t lane = guard->lane->id;
+
+	cell64_store_rel(takers, lane_to_front(cell64_load_rlx(takers), lane));
+	if (watched != UINT64_MAX && !dl_lanes_have(watched, lane))	/* [CALLC3] */
+		tell_client(guard, m);
 }
 
 /* -- whose client is gone ---------------------------------------------------------------- */

@@ -199,6 +199,8 @@ static inline struct durei_lines durei_queue_answered(const dure_queue *queue)
 /* In an open log: it is answered, by a reply or an errno. */
 int durei_call_answer(struct durei_queue_guard *guard, struct dl_message *m, uint64_t reply,
 		      uint64_t reply_bytes, int status);
+/* Under the lock: this lane has taken it. Its client is told, if it has to be. */
+void durei_call_taken(struct durei_queue_guard *guard, struct dl_message *m);
 /* In an open log: the blocks that belong to it are freed. */
 int durei_call_free_blocks(struct durei_queue_guard *guard, const struct dl_message *m);
 /* Does nobody wait for its answer? With asks_kernel also if no word in memory tells. */
@@ -214,7 +216,7 @@ int durei_calls_sweep(struct durei_queue_guard *guard, bool asks_kernel);
  * again. After a failure it is unlocked. call: whose server's death is of interest, or NULL
  */
 int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint32_t flags,
-		     const struct dl_message *call, int64_t deadline_ns);
+		     struct dl_message *call, int64_t deadline_ns);
 /* Takes the flags out of a word that has news. Under the lock. */
 uint32_t durei_queue_take_flags(struct cell32 *word);
 /* One who has slept got something: others may sleep still, and there is more or not. */

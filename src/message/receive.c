@@ -199,6 +199,8 @@ int durei_queue_get(dure_queue *queue, struct durei_receipt *c, int64_t timeout_
 	if (r < 0)
 		return r;
 	r = deliver(&guard, m, c);
+	if (r == 0 && queue->is_service)
+		durei_call_taken(&guard, m);
 	if (r == 0 && !c->is_taken)
 		durei_queue_tell_senders(&guard);
 	if (slept || r < 0)

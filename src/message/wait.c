@@ -16,9 +16,10 @@
  *          makes no system call for one who is awake.
  * Rules    [WAITQ1] flags are set and cleared under the lock only
  *          [WAITQ2] a descriptor is made quiet before the last look, never after it
- *          [WAITQ3] a receiver that sleeps watches the threads that have taken messages, the
- *                   client of a call the server that has it; the deaths of those that are too
- *                   many, or come later, it notices within a slice (segment/wait.c [WAIT2])
+ *          [WAITQ3] a receiver that sleeps watches the threads that have taken messages; the
+ *                   deaths of those that are too many, or come later, it notices within a slice
+ *                   (segment/wait.c [WAIT2]). The client of a call watches the server that has
+ *                   it, or those that may take it: call.c [CALLC3]
  *          [WAITQ4] what a spinning caller sees without the lock is a hint: it looks under the
  *                   lock, from time to time in any case
  * Death    of one who was to wake: those who sleep look again after a slice. Of a sleeper: flags
@@ -51,13 +52,10 @@ static uint64_t changes_of(const struct dl_queue *q, const struct cell32 *word)
 	return state + (word == &q->arrivals ? arrived : word == &q->rooms ? gone : arrived + gone);
 }
 
-static void watch(const struct durei_queue_guard *guard, uint64_t holder, uint16_t *owners,
-		  unsigned *count)
+static void watch_lane(const struct durei_queue_guard *guard, uint16_t lane, uint16_t *owners,
+		       unsigned *count)
 {
-	uint16_t lane = dl_lock_lane((uint32_t)holder);
-
-	if (*count == WATCHED_MAX || lane == guard->lane->id ||
-	    !durei_holder_status(guard->queue->seg, holder))
+	if (*count == WATCHED_MAX || lane == guard->lane->id)
 		return;
 	for (unsigned i = 0; i < *count; i++)
 		if (owners[i] == lane)
@@ -65,9 +63,37 @@ static void watch(const struct durei_queue_guard *guard, uint64_t holder, uint16
 	owners[(*count)++] = lane;
 }
 
+static void watch(const struct durei_queue_guard *guard, uint64_t holder, uint16_t *owners,
+		  unsigned *count)
+{
+	if (durei_holder_status(guard->queue->seg, holder))
+		watch_lane(guard, dl_lock_lane((uint32_t)holder), owners, count);
+}
+
+/* Who has it; or who may take it: the lanes that took last, as far as they are somebody's. */
+static unsigned whom_to_watch_for_call(const struct durei_queue_guard *guard,
+				       struct dl_message *call, uint16_t *owners)
+{
+	dure_segment *seg = guard->queue->seg;
+	uint64_t takers = cell64_load_rlx(&guard->queue->shared->numbers.takers), watched = 0;
+	unsigned count = 0;
+
+	watch(guard, cell64_load_rlx(&call->holder), owners, &count);
+	for (bool has_holder = count; takers && !has_holder; takers >>= 16) {
+		uint16_t lane = (uint16_t)takers;
+		if (lane && lane < durei_lane_end(seg) &&
+		    durei_status_state(cell64_load_acq(&seg->lane_status[lane])) == DL_LANE_OWNED)
+			watch_lane(guard, lane, owners, &count);
+	}
+	for (unsigned i = 0; i < count; i++)
+		watched |= (uint64_t)owners[i] << 16 * i;
+	cell64_store_rel(&durei_call_of(call)->watched, watched);	/* [CALLC3] */
+	return count;
+}
+
 /* [WAITQ3] */
 static unsigned whom_to_watch(const struct durei_queue_guard *guard, const struct cell32 *word,
-			      const struct dl_message *call, uint16_t *owners)
+			      struct dl_message *call, uint16_t *owners)
 {
 	struct durei_lines taken = durei_queue_taken(guard->queue);
 	unsigned count = 0;
@@ -75,7 +101,7 @@ static unsigned whom_to_watch(const struct durei_queue_guard *guard, const struc
 	const struct dl_message *m;
 
 	if (call)
-		watch(guard, cell64_load_rlx(&call->holder), owners, &count);
+		return whom_to_watch_for_call(guard, call, owners);
 	if (word != &guard->queue->shared->arrivals)
 		return count;
 	m = durei_lines_from(&taken, (struct durei_line_key){ 0, 0 }, &r);
@@ -126,7 +152,7 @@ static int spin_once(struct durei_queue_guard *guard, const struct cell32 *word,
 }
 
 static int sleep_once(struct durei_queue_guard *guard, struct cell32 *word, uint32_t flags,
-		      const struct dl_message *call, int64_t deadline_ns)
+		      struct dl_message *call, int64_t deadline_ns)
 {
 	enum durei_patience patience = guard->patience;
 	dure_queue *queue = guard->queue;
@@ -150,7 +176,7 @@ static int sleep_once(struct durei_queue_guard *guard, struct cell32 *word, uint
 }
 
 int durei_queue_wait(struct durei_queue_guard *guard, struct cell32 *word, uint32_t flags,
-		     const struct dl_message *call, int64_t deadline_ns)
+		     struct dl_message *call, int64_t deadline_ns)
 {
 	if (guard->was_held || (guard->in_tx && guard->has_changed)) {
 		durei_queue_unlock(guard);

@@ -555,24 +555,6 @@ static void let_go(const struct actor *holder, const struct holder_kind *kind)
 		t_signal(holder->go[1]);
 }
 
-/* The kernel says that it sleeps. */
-static void await_sleep(pid_t pid)
-{
-	char path[40], line[256];
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	for (int ms = 0; ms < HANG_MS; ms++) {
-		FILE *f = fopen(path, "r");
-		const char *end_of_name = f && fgets(line, sizeof line, f) ? strrchr(line, ')') : NULL;
-		if (f)
-			fclose(f);
-		if (end_of_name && end_of_name[2] == 'S')
-			return;
-		t_sleep_ms(1);
-	}
-	fail_msg("process %d does not come to wait", (int)pid);
-}
-
 static struct actor start_waiter(const struct waiter_kind *kind, unsigned number,
 				 int64_t timeout_ns)
 {
@@ -591,7 +573,7 @@ static struct actor start_waiter(const struct waiter_kind *kind, unsigned number
 		_exit(0);
 	}
 	t_await(a.ready[0]);
-	await_sleep(a.pid);
+	t_await_sleep(a.pid);
 	return a;
 }
 
