@@ -15,29 +15,13 @@
  *
  * Exit status: 0 no failure, 1 a failure (the segment is kept, and named), 99 broken.
  */
-#include <dure.h>
-
-#include <errno.h>
-#include <getopt.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include "crew.h"
 
 #define SEGMENT "torture-messages"
 
 enum {
-	WORKERS_MAX = 32,
 	NUMBERS = 1 << 16,
-	ROUND_MS = 1000,
-	BYTES_MAX = 20000,
 	MESSAGES_MAX = 200,
-	PROGRESS_MS = 5000,
 };
 
 struct book {
@@ -54,64 +38,24 @@ struct letter {
 	unsigned char filling[];
 };
 
-static unsigned seconds = 60, worker_count = 6, kill_every_us = 1500;
-static uint64_t seed = 1, dice_state;
 static dure_segment *seg;
 static dure_queue *queue;
 static struct book *book;
 
-static uint64_t dice(uint64_t sides)
-{
-	dice_state ^= dice_state << 13;
-	dice_state ^= dice_state >> 7;
-	dice_state ^= dice_state << 17;
-	return dice_state % sides;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static _Noreturn void stop_with(int status, const char *what)
-{
-	fprintf(stderr, "torture-messages: %s: %s\n", what, dure_last_error());
-	exit(status);
-}
-
-static void must(int result, const char *what)
-{
-	if (result < 0)
-		stop_with(1, what);
-}
-
 /* -- workers ----------------------------------------------------------------------------- */
-
-static void fill(struct letter *letter, uint64_t number, uint64_t bytes)
-{
-	letter->number = number;
-	letter->bytes = bytes;
-	memset(letter->filling, (int)(number & 0xff), bytes - sizeof *letter);
-}
 
 static bool is_whole(const struct letter *letter, uint64_t bytes)
 {
-	if (bytes < sizeof *letter || letter->bytes != bytes || letter->number >= NUMBERS)
-		return false;
-	for (uint64_t i = 0; i < bytes - sizeof *letter; i++)
-		if (letter->filling[i] != (letter->number & 0xff))
-			return false;
-	return true;
+	return bytes >= sizeof *letter && letter->bytes == bytes && letter->number < NUMBERS &&
+	       is_filled(letter->filling, bytes - sizeof *letter, letter->number);
 }
 
 static void send_one(void *buffer)
 {
+	struct letter *letter = buffer;
 	struct dure_queue_put how = { .sz = sizeof how, .type = 1 + (int64_t)dice(20),
 				      .priority = (uint32_t)dice(5) };
-	uint64_t bytes = sizeof(struct letter) + (dice(20) ? dice(300) : dice(BYTES_MAX)), next;
+	uint64_t bytes = sizeof(struct letter) + any_length(), next;
 	dure_tx *tx;
 	int r;
 
@@ -120,7 +64,8 @@ static void send_one(void *buffer)
 	next = book->drawn + 1;
 	r = next < NUMBERS ? 0 : -EAGAIN;
 	if (r == 0) {
-		fill(buffer, next, bytes);
+		*letter = (struct letter){ .number = next, .bytes = bytes };
+		fill(letter->filling, bytes - sizeof *letter, next);
 		r = dure_queue_send(queue, buffer, bytes, &how, 0);
 	}
 	if (r == 0)
@@ -160,7 +105,7 @@ static void receive_one(void *buffer)
 
 	must(dure_tx_begin(seg, &tx), "begin");
 	must(dure_tx_lock(tx, &book->lock, DURE_FOREVER), "lock");
-	r = dure_queue_receive(queue, &which, buffer, BYTES_MAX + sizeof(struct letter), &m, 0);
+	r = dure_queue_receive(queue, &which, buffer, LETTER_MAX + sizeof(struct letter), &m, 0);
 	if (r == 0 && !is_whole(buffer, m.bytes))
 		stop_with(1, "a message is not whole");
 	if (r == 0)
@@ -180,7 +125,7 @@ static void take_one(void *buffer)
 	struct dure_message m = { .sz = sizeof m };
 	int64_t patience = dice(4) ? 0 : (int64_t)dice(3000000);
 	dure_tx *tx;
-	int r = dure_queue_take(queue, &which, buffer, BYTES_MAX + sizeof(struct letter), &m, patience);
+	int r = dure_queue_take(queue, &which, buffer, LETTER_MAX + sizeof(struct letter), &m, patience);
 
 	if (r == -EAGAIN || r == -ETIMEDOUT)
 		return;
@@ -204,11 +149,11 @@ static void take_one(void *buffer)
 	}
 }
 
-static _Noreturn void work(uint64_t worker_seed)
+static void work(unsigned worker, uint32_t life)
 {
-	static _Alignas(16) unsigned char buffer[BYTES_MAX + sizeof(struct letter)];
+	static _Alignas(16) unsigned char buffer[LETTER_MAX + sizeof(struct letter)];
 
-	dice_state = worker_seed | 1;
+	(void)worker, (void)life;
 	must(dure_segment_open(SEGMENT, DURE_OPEN, NULL, &seg), "open");
 	must(dure_object_find(seg, "book", DURE_TYPE(struct book), (void **)&book, NULL), "find");
 	must(dure_queue_open(seg, "queue", DURE_OPEN, NULL, &queue), "queue_open");
@@ -228,94 +173,12 @@ static _Noreturn void work(uint64_t worker_seed)
 	}
 }
 
-/* -- the killer -------------------------------------------------------------------------- */
-
-static pid_t pids[WORKERS_MAX];
-
-static void start_worker(unsigned i)
-{
-	uint64_t worker_seed = dice(UINT64_MAX);
-	pid_t parent = getpid();
-
-	fflush(NULL);
-	pids[i] = fork();
-	if (pids[i] < 0)
-		stop_with(99, "fork");
-	if (pids[i])
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	work(worker_seed);
-}
-
-/* A worker may only end because it was killed. */
-static void kill_worker(unsigned i)
-{
-	int status;
-
-	kill(pids[i], SIGKILL);
-	if (waitpid(pids[i], &status, 0) != pids[i] || !WIFSIGNALED(status) ||
-	    WTERMSIG(status) != SIGKILL) {
-		fprintf(stderr, "torture-messages: a worker ended by itself (status %#x); the segment "
-			"%s is kept\n", (unsigned)status, SEGMENT);
-		exit(1);
-	}
-}
-
-static void stop_for_a_moment(unsigned i)
-{
-	struct timespec moment = { .tv_nsec = (long)dice(20000000) };
-
-	kill(pids[i], SIGSTOP);
-	nanosleep(&moment, NULL);
-	kill(pids[i], SIGCONT);
-}
-
-static unsigned long kill_for_a_round(void)
-{
-	int64_t end = now_ms() + ROUND_MS, moved = now_ms();
-	uint64_t seen = 0;
-	unsigned long kills = 0;
-
-	for (unsigned i = 0; i < worker_count; i++)
-		start_worker(i);
-	while (now_ms() < end) {
-		struct timespec pause = { .tv_nsec = (long)dice(2ul * kill_every_us) * 1000 };
-		unsigned i = (unsigned)dice(worker_count);
-		nanosleep(&pause, NULL);
-		if (dice(20) == 0) {
-			stop_for_a_moment(i);
-			continue;
-		}
-		kill_worker(i);
-		start_worker(i);
-		kills++;
-		uint64_t now = __atomic_load_n(&book->operations, __ATOMIC_RELAXED);
-		if (now != seen)
-			moved = now_ms();
-		else if (now_ms() - moved > PROGRESS_MS)
-			stop_with(1, "nobody has done anything for five seconds");
-		seen = now;
-	}
-	for (unsigned i = 0; i < worker_count; i++)
-		kill_worker(i);
-	return kills + worker_count;
-}
-
 /* -- the judge --------------------------------------------------------------------------- */
-
-static void show(const struct dure_finding *finding, void *context)
-{
-	(void)context;
-	fprintf(stderr, "[%s] +%#llx %s\n", finding->rule, (unsigned long long)finding->offset,
-		finding->text);
-}
 
 /* Receives all that is there, and ticks it off. */
 static void drain(uint32_t flags)
 {
-	static _Alignas(16) unsigned char buffer[BYTES_MAX + sizeof(struct letter)];
+	static _Alignas(16) unsigned char buffer[LETTER_MAX + sizeof(struct letter)];
 	struct dure_queue_select which = { .sz = sizeof which, .flags = flags };
 	struct dure_message m = { .sz = sizeof m };
 	int r;
@@ -330,22 +193,12 @@ static void drain(uint32_t flags)
 		must(r, "receive");
 }
 
-static uint64_t live_blocks(void)
-{
-	struct dure_heap_info info = { .sz = sizeof info };
-
-	must(dure_heap_info(seg, &info), "heap_info");
-	return info.live_blocks;
-}
-
 static void judge(uint64_t live_when_empty)
 {
 	struct dure_queue_info info = { .sz = sizeof info };
 	uint64_t wrong = 0;
 
-	must(dure_segment_recover(seg), "recover");
-	if (dure_segment_check(seg, NULL, show, NULL) != 0)
-		stop_with(1, "the check has findings");
+	must_be_clean(seg);
 	drain(0);
 	drain(DURE_QUEUE_DEAD_LETTERS);
 	must(dure_queue_info(queue, &info), "queue_info");
@@ -359,62 +212,37 @@ static void judge(uint64_t live_when_empty)
 			(unsigned long long)info.messages, (unsigned long long)info.taken, SEGMENT);
 		exit(1);
 	}
-	if (live_blocks() != live_when_empty)
+	if (live_blocks(seg) != live_when_empty)
 		stop_with(1, "blocks were lost");
 	memset(book->ticked, 0, sizeof book->ticked);
 	book->drawn = book->done = 0;
 }
 
-static void read_arguments(int argc, char **argv)
+static uint64_t progress(void)
 {
-	static const struct option options[] = {
-		{ "seconds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'r' },
-		{ "workers", required_argument, NULL, 'w' },
-		{ "kill-every-us", required_argument, NULL, 'k' }, { 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		unsigned long value = optarg ? strtoul(optarg, NULL, 10) : 0;
-		if (c == 's')
-			seconds = (unsigned)value;
-		else if (c == 'r')
-			seed = value;
-		else if (c == 'w' && value > 0 && value <= WORKERS_MAX)
-			worker_count = (unsigned)value;
-		else if (c == 'k')
-			kill_every_us = (unsigned)value;
-		else
-			stop_with(99, "bad arguments");
-	}
+	return __atomic_load_n(&book->operations, __ATOMIC_RELAXED);
 }
 
 int main(int argc, char **argv)
 {
-	struct dure_segment_options o = { .sz = sizeof o, .size_bytes = 32 << 20 };
 	struct dure_queue_options limits = { .sz = sizeof limits, .messages_max = MESSAGES_MAX,
 					     .deliveries_max = 20 };
-	unsigned long kills = 0, rounds = 0;
-	uint64_t operations, live;
+	struct crew crew = { .program = SEGMENT, .seconds = 60, .workers = 6, .kill_every_us = 1500,
+			     .seed = 1, .work = work, .progress = progress };
+	uint64_t live;
 
-	read_arguments(argc, argv);
-	dice_state = seed * 2654435761u | 1;
-	dure_segment_remove(SEGMENT, DURE_REMOVE_FORCE, NULL);
-	must(dure_segment_open(SEGMENT, DURE_CREATE, &o, &seg), "create");
+	crew_read_arguments(&crew, argc, argv);
+	seg = new_segment(SEGMENT);
 	must(dure_object_construct(seg, "book", DURE_TYPE(struct book), 1, NULL, NULL,
 				   (void **)&book), "construct");
 	must(dure_queue_open(seg, "queue", DURE_CREATE, &limits, &queue), "queue_open");
-	live = live_blocks();
-	for (int64_t end = now_ms() + (int64_t)seconds * 1000; now_ms() < end; rounds++) {
-		kills += kill_for_a_round();
+	live = live_blocks(seg);
+	while (crew_round(&crew))
 		judge(live);
-	}
-	operations = book->operations;
+	printf(SEGMENT ": %lu rounds, %lu killed, %lu of them stopped, %llu operations, no failure\n",
+	       crew.rounds, crew.killed, crew.killed_stopped, (unsigned long long)book->operations);
 	dure_queue_close(queue);
 	must(dure_queue_destroy(seg, "queue"), "destroy");
-	must(dure_segment_close(seg), "close");
-	must(dure_segment_remove(SEGMENT, 0, NULL), "remove");
-	printf("torture-messages: %lu rounds, %lu killed, %llu operations, no failure\n", rounds, kills,
-	       (unsigned long long)operations);
+	remove_segment(seg, SEGMENT);
 	return 0;
 }

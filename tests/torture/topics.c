@@ -16,27 +16,13 @@
  *
  * Exit status: 0 no failure, 1 a failure (the segment is kept, and named), 99 broken.
  */
-#include <dure.h>
+#include "crew.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SEGMENT "torture-topics"
 
 enum {
-	WORKERS_MAX = 32,
-	ROUND_MS = 1000,
-	BYTES_MAX = 20000,
-	PROGRESS_MS = 5000,
 	SUBSCRIBERS_MAX = 12,
 };
 
@@ -59,62 +45,16 @@ struct seen {
 	uint64_t losses;		/* the subscriber's, at that time */
 };
 
-static unsigned seconds = 60, worker_count = 8, kill_every_us = 1500;
-static uint64_t seed = 1, dice_state;
-static uint32_t lives;
 static dure_segment *seg;
 static dure_topic *topic;
 static struct book *book;
 
-static uint64_t dice(uint64_t sides)
-{
-	dice_state ^= dice_state << 13;
-	dice_state ^= dice_state >> 7;
-	dice_state ^= dice_state << 17;
-	return dice_state % sides;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static _Noreturn void stop_with(int status, const char *what)
-{
-	fprintf(stderr, "torture-topics: %s: %s\n", what, dure_last_error());
-	exit(status);
-}
-
-static void must(int result, const char *what)
-{
-	if (result < 0)
-		stop_with(1, what);
-}
-
-static void add(uint64_t *number, uint64_t n)
-{
-	__atomic_add_fetch(number, n, __ATOMIC_RELAXED);
-}
-
 /* -- publishing -------------------------------------------------------------------------- */
-
-static void fill(struct letter *letter, uint64_t bytes)
-{
-	letter->bytes = bytes;
-	memset(letter->filling, (int)(letter->count & 0xff), bytes - sizeof *letter);
-}
 
 static bool is_whole(const struct letter *letter, uint64_t bytes)
 {
-	if (bytes < sizeof *letter || letter->bytes != bytes || letter->worker >= WORKERS_MAX)
-		return false;
-	for (uint64_t i = 0; i < bytes - sizeof *letter; i++)
-		if (letter->filling[i] != (letter->count & 0xff))
-			return false;
-	return true;
+	return bytes >= sizeof *letter && letter->bytes == bytes && letter->worker < CREW_MAX &&
+	       is_filled(letter->filling, bytes - sizeof *letter, letter->count);
 }
 
 static bool is_blocked(int r)
@@ -127,13 +67,14 @@ static _Noreturn void publish_for_ever(uint32_t worker, uint32_t life)
 	uint64_t count = 0;
 
 	for (;;) {
-		uint64_t bytes = sizeof(struct letter) + (dice(20) ? dice(300) : dice(BYTES_MAX));
+		uint64_t bytes = sizeof(struct letter) + any_length();
 		int64_t patience = dice(3) ? 1000000 : 0;
 		struct letter *letter;
 		int r;
 		must(dure_topic_loan(topic, bytes + dice(2) * 100, (void **)&letter), "loan");
-		*letter = (struct letter){ .worker = worker, .life = life, .count = count };
-		fill(letter, bytes);
+		*letter = (struct letter){ .worker = worker, .life = life, .count = count,
+					   .bytes = bytes };
+		fill(letter->filling, bytes - sizeof *letter, count);
 		r = dice(30) ? dure_topic_publish(topic, letter, bytes, patience) : -EAGAIN;
 		if (r < 0 && !is_blocked(r))
 			stop_with(1, "publish");
@@ -151,7 +92,7 @@ struct reader {
 	uint32_t policy;
 	uint64_t next;			/* sequence; UINT64_MAX: the first one tells */
 	uint64_t losses;
-	struct seen seen[WORKERS_MAX];
+	struct seen seen[CREW_MAX];
 	struct { const struct letter *letter; uint64_t bytes, count; } loans[DURE_TOPIC_LOANS_MAX];
 };
 
@@ -226,7 +167,7 @@ static _Noreturn void subscribe_for_ever(void)
 		if (r == -EUSERS)
 			continue;
 		must(r, "subscribe");
-		for (unsigned i = 0; i < WORKERS_MAX; i++)
+		for (unsigned i = 0; i < CREW_MAX; i++)
 			reader.seen[i].life = 0;
 		while (times-- && receive_one(&reader))
 			if (dice(200) == 0)
@@ -239,9 +180,8 @@ static _Noreturn void subscribe_for_ever(void)
 	}
 }
 
-static _Noreturn void work(uint32_t worker, uint32_t life, uint64_t worker_seed)
+static void work(unsigned worker, uint32_t life)
 {
-	dice_state = worker_seed | 1;
 	must(dure_segment_open(SEGMENT, DURE_OPEN, NULL, &seg), "open");
 	must(dure_object_find(seg, "book", DURE_TYPE(struct book), (void **)&book, NULL), "find");
 	must(dure_topic_open(seg, "topic", DURE_OPEN, NULL, &topic), "topic_open");
@@ -250,98 +190,7 @@ static _Noreturn void work(uint32_t worker, uint32_t life, uint64_t worker_seed)
 	subscribe_for_ever();
 }
 
-/* -- the killer -------------------------------------------------------------------------- */
-
-static pid_t pids[WORKERS_MAX];
-
-static void start_worker(unsigned i)
-{
-	uint64_t worker_seed = dice(UINT64_MAX);
-	pid_t parent = getpid();
-
-	lives++;
-	fflush(NULL);
-	pids[i] = fork();
-	if (pids[i] < 0)
-		stop_with(99, "fork");
-	if (pids[i])
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	work(i, lives, worker_seed);
-}
-
-/* A worker may only end because it was killed. */
-static void kill_worker(unsigned i)
-{
-	int status;
-
-	kill(pids[i], SIGKILL);
-	if (waitpid(pids[i], &status, 0) != pids[i] || !WIFSIGNALED(status) ||
-	    WTERMSIG(status) != SIGKILL) {
-		fprintf(stderr, "torture-topics: a worker ended by itself (status %#x); the segment "
-			"%s is kept\n", (unsigned)status, SEGMENT);
-		exit(1);
-	}
-}
-
-static void stop_for_a_moment(unsigned i)
-{
-	struct timespec moment = { .tv_nsec = (long)dice(20000000) };
-
-	kill(pids[i], SIGSTOP);
-	nanosleep(&moment, NULL);
-	kill(pids[i], SIGCONT);
-}
-
-static unsigned long kill_for_a_round(void)
-{
-	int64_t end = now_ms() + ROUND_MS, moved = now_ms();
-	uint64_t seen = 0;
-	unsigned long kills = 0;
-
-	for (unsigned i = 0; i < worker_count; i++)
-		start_worker(i);
-	while (now_ms() < end) {
-		struct timespec pause = { .tv_nsec = (long)dice(2ul * kill_every_us) * 1000 };
-		unsigned i = (unsigned)dice(worker_count);
-		nanosleep(&pause, NULL);
-		if (dice(20) == 0) {
-			stop_for_a_moment(i);
-			continue;
-		}
-		kill_worker(i);
-		start_worker(i);
-		kills++;
-		uint64_t now = __atomic_load_n(&book->published, __ATOMIC_RELAXED);
-		if (now != seen)
-			moved = now_ms();
-		else if (now_ms() - moved > PROGRESS_MS)
-			stop_with(1, "nobody has published anything for five seconds");
-		seen = now;
-	}
-	for (unsigned i = 0; i < worker_count; i++)
-		kill_worker(i);
-	return kills + worker_count;
-}
-
 /* -- the judge --------------------------------------------------------------------------- */
-
-static void show(const struct dure_finding *finding, void *context)
-{
-	(void)context;
-	fprintf(stderr, "[%s] +%#llx %s\n", finding->rule, (unsigned long long)finding->offset,
-		finding->text);
-}
-
-static uint64_t live_blocks(void)
-{
-	struct dure_heap_info info = { .sz = sizeof info };
-
-	must(dure_heap_info(seg, &info), "heap_info");
-	return info.live_blocks;
-}
 
 static void open_topic(void)
 {
@@ -354,19 +203,17 @@ static void open_topic(void)
 /* Nobody is left who blocks, or has anything. */
 static void publish_around(void)
 {
-	static unsigned char bytes[BYTES_MAX];
+	static unsigned char bytes[LETTER_MAX];
 
 	for (int i = 0; i < 400; i++)
-		must(dure_topic_send(topic, bytes, i % 2 ? 10 : BYTES_MAX, 0), "send");
+		must(dure_topic_send(topic, bytes, i % 2 ? 10 : LETTER_MAX, 0), "send");
 }
 
 static void judge(uint64_t live_when_empty)
 {
 	struct dure_topic_info info = { .sz = sizeof info };
 
-	must(dure_segment_recover(seg), "recover");
-	if (dure_segment_check(seg, NULL, show, NULL) != 0)
-		stop_with(1, "the check has findings");
+	must_be_clean(seg);
 	publish_around();
 	must(dure_topic_info(topic, &info), "topic_info");
 	if (info.on_loan || info.on_loan_bytes || info.bytes > 1 << 20) {
@@ -374,67 +221,43 @@ static void judge(uint64_t live_when_empty)
 			"is kept\n", (unsigned long long)info.on_loan, SEGMENT);
 		exit(1);
 	}
-	if (dure_segment_check(seg, NULL, show, NULL) != 0)
-		stop_with(1, "the check has findings");
+	must_be_clean(seg);
 	dure_topic_close(topic);
 	must(dure_topic_destroy(seg, "topic"), "destroy");
-	if (live_blocks() != live_when_empty)
+	if (live_blocks(seg) != live_when_empty)
 		stop_with(1, "blocks were lost");
 	open_topic();
 }
 
-static void read_arguments(int argc, char **argv)
+static uint64_t progress(void)
 {
-	static const struct option options[] = {
-		{ "seconds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'r' },
-		{ "workers", required_argument, NULL, 'w' },
-		{ "kill-every-us", required_argument, NULL, 'k' }, { 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		unsigned long value = optarg ? strtoul(optarg, NULL, 10) : 0;
-		if (c == 's')
-			seconds = (unsigned)value;
-		else if (c == 'r')
-			seed = value;
-		else if (c == 'w' && value > 0 && value <= WORKERS_MAX)
-			worker_count = (unsigned)value;
-		else if (c == 'k')
-			kill_every_us = (unsigned)value;
-		else
-			stop_with(99, "bad arguments");
-	}
+	return __atomic_load_n(&book->published, __ATOMIC_RELAXED);
 }
 
 int main(int argc, char **argv)
 {
-	struct dure_segment_options o = { .sz = sizeof o, .size_bytes = 32 << 20 };
-	unsigned long kills = 0, rounds = 0;
+	struct crew crew = { .program = SEGMENT, .seconds = 60, .workers = 8, .kill_every_us = 1500,
+			     .seed = 1, .work = work, .progress = progress };
 	uint64_t live;
 
-	read_arguments(argc, argv);
-	dice_state = seed * 2654435761u | 1;
-	dure_segment_remove(SEGMENT, DURE_REMOVE_FORCE, NULL);
-	must(dure_segment_open(SEGMENT, DURE_CREATE, &o, &seg), "create");
+	crew_read_arguments(&crew, argc, argv);
+	seg = new_segment(SEGMENT);
 	must(dure_object_construct(seg, "book", DURE_TYPE(struct book), 1, NULL, NULL,
 				   (void **)&book), "construct");
 	open_topic();
 	dure_topic_close(topic);
 	must(dure_topic_destroy(seg, "topic"), "destroy");
-	live = live_blocks();
+	live = live_blocks(seg);
 	open_topic();
-	for (int64_t end = now_ms() + (int64_t)seconds * 1000; now_ms() < end; rounds++) {
-		kills += kill_for_a_round();
+	while (crew_round(&crew))
 		judge(live);
-	}
-	printf("torture-topics: %lu rounds, %lu killed, %llu published, %llu received, %llu lost and told, "
-	       "%llu evicted, no failure\n", rounds, kills, (unsigned long long)book->published,
+	printf(SEGMENT ": %lu rounds, %lu killed, %lu of them stopped, %llu published, %llu received, "
+	       "%llu lost and told, %llu evicted, no failure\n", crew.rounds, crew.killed,
+	       crew.killed_stopped, (unsigned long long)book->published,
 	       (unsigned long long)book->received, (unsigned long long)book->lost,
 	       (unsigned long long)book->evicted);
 	dure_topic_close(topic);
 	must(dure_topic_destroy(seg, "topic"), "destroy");
-	must(dure_segment_close(seg), "close");
-	must(dure_segment_remove(SEGMENT, 0, NULL), "remove");
+	remove_segment(seg, SEGMENT);
 	return 0;
 }
