@@ -4,7 +4,8 @@
  *
  * A worker takes a job, books the job's number in the ledger and acknowledges the job, both in
  * one transaction. One that is killed, wherever it is, has done all of that or nothing; then the
- * job is back at its place, and the next worker gets it. In the end each job is booked once.
+ * job is back at its place, and the next worker gets it. A thousand are killed; in the end each job
+ * is booked once.
  */
 #include <dure.h>
 #include <signal.h>
@@ -14,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { JOBS = 2000, WORKERS = 3, KILLS = 200 };
+enum { JOBS = 10000, WORKERS = 3, KILLS = 1000 };
 
 struct ledger {
 	dure_mutex lock;
@@ -27,6 +28,11 @@ static void must(int result)
 		return;
 	fprintf(stderr, "jobs: %s\n", dure_last_error());
 	exit(1);
+}
+
+static void sleep_us(long us)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL);
 }
 
 static void book(dure_segment *seg, struct ledger *ledger, dure_queue *queue,
@@ -55,8 +61,10 @@ static void work(const char *name)
 	must(dure_segment_open(name, DURE_OPEN, NULL, &seg));
 	must(dure_object_find(seg, "ledger", DURE_TYPE(struct ledger), (void **)&ledger, NULL));
 	must(dure_queue_open(seg, "jobs", DURE_OPEN, NULL, &queue));
-	while (dure_queue_take(queue, NULL, &number, sizeof number, &job, DURE_FOREVER) == 0)
+	while (dure_queue_take(queue, NULL, &number, sizeof number, &job, DURE_FOREVER) == 0) {
+		sleep_us(200);		/* the work itself */
 		book(seg, ledger, queue, &job, number);
+	}
 	exit(0);
 }
 
@@ -71,7 +79,7 @@ static pid_t start_worker(const char *name)
 
 int main(void)
 {
-	struct timespec moment = { .tv_nsec = 500000 };
+	struct dure_queue_info info = { .sz = sizeof info };
 	unsigned once = 0, more = 0;
 	struct ledger *ledger;
 	dure_segment *seg;
@@ -90,7 +98,7 @@ int main(void)
 		must(dure_queue_send(queue, &i, sizeof i, NULL, DURE_FOREVER));
 		if (i % (JOBS / KILLS))
 			continue;
-		nanosleep(&moment, NULL);
+		sleep_us((long)(i * 7919 % 2000));
 		kill(pids[i % WORKERS], SIGKILL);
 		waitpid(pids[i % WORKERS], NULL, 0);
 		pids[i % WORKERS] = start_worker(name);
@@ -104,6 +112,8 @@ int main(void)
 	}
 	printf("%d jobs, %d workers killed: %u booked once, %u more than once, %u lost\n", JOBS, KILLS,
 	       once, more, JOBS - once - more);
+	must(dure_queue_info(queue, &info));
+	printf("jobs came back from the dead: %s\n", info.returned ? "yes" : "no");
 	dure_queue_close(queue);
 	must(dure_segment_close(seg));
 	return dure_segment_remove(name, 0, NULL) < 0 || once != JOBS;
