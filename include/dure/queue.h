@@ -260,6 +260,46 @@ DURE_API int dure_queue_peek(dure_queue *queue, const struct dure_queue_select *
  */
 DURE_API int dure_queue_fd(dure_queue *queue);
 
+enum { DURE_QUEUE_NOTIFY_ALWAYS = 1 };
+
+/* how a queue tells that a message may have come; at least one of signal and function */
+struct dure_queue_notice {
+	size_t sz;
+	uint32_t flags;			/* DURE_QUEUE_NOTIFY_ALWAYS; without: once */
+	int32_t signal;			/* that this process is sent; 0: none */
+	void (*function)(dure_queue *queue, void *context);	/* that dure_queue_dispatch runs */
+	void *context;
+};
+
+/*
+ * dure_queue_notify - be sent a signal when a message may have come; register a function
+ *
+ * As with dure_queue_fd: receive with timeout 0 until it answers -EAGAIN. From then on the signal
+ * is sent when something may have come, or a process that used the segment is gone; there may be
+ * nothing. Then receive until -EAGAIN again: nothing that comes after is missed. Once: from that
+ * on there are no more, as with mq_notify. The kernel sends it, to the process; no sender needs
+ * a right to. Each handle has one notice, the last one; NULL: none. One thread at a time uses a
+ * handle that has one.
+ *
+ * Returns  0; -EINVAL (flags, signal, neither signal nor function) -EAGAIN -ENOMEM (timers)
+ *          -EOPNOTSUPP (the segment has no file) -EMFILE -EROFS -ESTALE
+ * Fork     the signal is the parent's.
+ * Death    the kernel forgets it.
+ */
+DURE_API int dure_queue_notify(dure_queue *queue, const struct dure_queue_notice *notice);
+
+/*
+ * dure_queue_dispatch - wait for a message, and run the notice's function
+ *
+ * Waits at most timeout_ns for a message of any type, leaves it, and calls the function in this
+ * thread; it may receive, and call dure_queue_notify. A notice without DURE_QUEUE_NOTIFY_ALWAYS
+ * has no function any more when it is called.
+ *
+ * Returns  0 (it has run); -EAGAIN -ETIMEDOUT (none came) -ESHUTDOWN -EINVAL (there is no function)
+ *          -EDEADLK -ENOSPC -EUCLEAN -EROFS -ESTALE
+ */
+DURE_API int dure_queue_dispatch(dure_queue *queue, int64_t timeout_ns);
+
 struct dure_queue_info {
 	size_t sz;
 	uint64_t messages, bytes;	/* waiting and taken */

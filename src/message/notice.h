@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * notice.h - the descriptor of a handle, made when it is first asked for
+ * notice.h - the descriptor of a handle, made when it is first asked for; and its signal
  */
 #ifndef DUREI_MESSAGE_NOTICE_H
 #define DUREI_MESSAGE_NOTICE_H
@@ -9,6 +9,7 @@
 
 struct durei_notice {
 	bool has_fd;
+	bool signals_once;
 	struct durei_notify notify;
 };
 
@@ -23,8 +24,11 @@ static inline int durei_notice_fd(struct durei_notice *notice, dure_segment *seg
 /* Before the last look. */
 static inline void durei_notice_quiet(struct durei_notice *notice)
 {
-	if (notice->has_fd)
-		durei_poll_quiet(&notice->notify);
+	if (!notice->has_fd)
+		return;
+	durei_poll_quiet(&notice->notify);
+	if (notice->signals_once && notice->notify.has_signalled)
+		(void)durei_notify_signal(&notice->notify, 0);
 }
 
 /* Readable again soon: something could not be looked at. */

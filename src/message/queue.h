@@ -20,6 +20,7 @@ struct dure_queue {
 	uint64_t offset;		/* of shared */
 	uint64_t look;			/* which of the taken messages is asked after next */
 	struct durei_notice notice;
+	struct dure_queue_notice asked;	/* by dure_queue_notify */
 	bool is_service;
 	char title[DURE_OBJECT_NAME_MAX + 16];	/* "queue NAME" */
 };
@@ -143,6 +144,8 @@ int durei_message_check(const struct dure_message *ret);
 int durei_receipt_begin(dure_queue *queue, const struct dure_queue_select *which,
 			struct durei_receipt *c);
 int durei_queue_get(dure_queue *queue, struct durei_receipt *c, int64_t timeout_ns);
+/* Waits for a message of any type, and leaves it. */
+int durei_queue_await(dure_queue *queue, int64_t timeout_ns);
 static inline bool durei_receipt_is_truncated(const struct durei_receipt *c)
 {
 	return c->buffer && c->message.bytes > c->room;

@@ -211,6 +211,25 @@ int durei_queue_get(dure_queue *queue, struct durei_receipt *c, int64_t timeout_
 	return r;
 }
 
+int durei_queue_await(dure_queue *queue, int64_t timeout_ns)
+{
+	static const struct dure_queue_select any = { .sz = sizeof any };
+	int64_t deadline = durei_deadline(timeout_ns);
+	struct durei_queue_guard guard;
+	struct dl_message *m = NULL;
+	bool slept = false;
+	int r = durei_queue_lock(queue, deadline, &guard);
+
+	if (r == 0)
+		r = wait_for_message(&guard, &any, timeout_ns, deadline, &m, &slept);
+	if (r < 0)
+		return r;
+	if (slept)
+		durei_queue_pass_on(&queue->shared->arrivals, true, &guard.arrivals);
+	durei_queue_unlock(&guard);
+	return 0;
+}
+
 int durei_receipt_begin(dure_queue *queue, const struct dure_queue_select *which,
 			struct durei_receipt *c)
 {

@@ -6,12 +6,14 @@
  *          touch sets the file's times, or asks for room that it has: it needs no descriptor of
  *          those who are to hear of it, and costs nothing while nobody does it. Who only reads
  *          the file, and there are programs that read every file, is not reported.
- * Death    three descriptors, which the kernel closes.
+ *          Who wants a signal gets it from the kernel, for the same events.
+ * Death    three descriptors and a timer, which the kernel closes.
  */
 #include "os/notify.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -53,7 +55,7 @@ int durei_notify_open(struct durei_notify *notify, int fd, bool with_touches)
 	char path[40];
 	int r;
 
-	*notify = (struct durei_notify){ -1, -1, -1 };
+	*notify = (struct durei_notify){ .epoll = -1, .inotify = -1, .timer = -1 };
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	r = open_all(notify, path, with_touches ? IN_CLOSE_WRITE | IN_ATTRIB | IN_MODIFY :
 						  IN_CLOSE_WRITE);
@@ -88,13 +90,16 @@ bool durei_notify_drain(struct durei_notify *notify)
 {
 	char events[4096];
 	uint64_t expirations;
-	bool any = false;
+	bool any = false, heard = false;
 	ssize_t bytes;
 
 	while (read(notify->timer, &expirations, sizeof expirations) > 0)
-		;
-	while ((bytes = read(notify->inotify, events, sizeof events)) > 0)
+		heard = true;
+	while ((bytes = read(notify->inotify, events, sizeof events)) > 0) {
 		any |= has_close(events, bytes);
+		heard = true;
+	}
+	notify->has_signalled |= heard && notify->signal;
 	return any;
 }
 
@@ -104,12 +109,60 @@ void durei_notify_again(struct durei_notify *notify, int64_t after_ns)
 						 .tv_nsec = (long)(after_ns % 1000000000) } };
 
 	(void)timerfd_settime(notify->timer, 0, &soon, NULL);
+	if (notify->signal)
+		(void)timer_settime(notify->signal_timer, 0, &soon, NULL);
+}
+
+/* -- signals ----------------------------------------------------------------------------- */
+
+/* One that may be caught. */
+bool durei_notify_can_signal(int signal)
+{
+	return signal > 0 && signal <= SIGRTMAX && signal != SIGKILL && signal != SIGSTOP;
+}
+
+static void end_signals(struct durei_notify *notify)
+{
+	if (!notify->signal || notify->owner != getpid())
+		return;
+	(void)fcntl(notify->inotify, F_SETFL, O_NONBLOCK);
+	(void)timer_delete(notify->signal_timer);
+	notify->signal = 0;
+}
+
+/* A timer's descriptor sends no signals: so there is a second timer, that has no descriptor. */
+int durei_notify_signal(struct durei_notify *notify, int signal)
+{
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = signal };
+	int fault = signal ? durei_fault("timer_create") : 0;
+	timer_t timer = 0;
+
+	if (fault)
+		return -fault;
+	if (signal && timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+		return -errno;
+	end_signals(notify);
+	notify->has_signalled = false;
+	if (!signal)
+		return 0;
+	notify->signal_timer = timer;
+	notify->signal = signal;
+	notify->owner = getpid();
+	if (fcntl(notify->inotify, F_SETOWN, notify->owner) < 0 ||
+	    fcntl(notify->inotify, F_SETSIG, signal) < 0 ||
+	    fcntl(notify->inotify, F_SETFL, O_NONBLOCK | O_ASYNC) < 0) {
+		int error = errno;
+		end_signals(notify);
+		return -error;
+	}
+	return 0;
 }
 
 void durei_notify_close(struct durei_notify *notify)
 {
 	int *fds[] = { &notify->epoll, &notify->inotify, &notify->timer };
 
+	end_signals(notify);
 	for (unsigned i = 0; i < sizeof fds / sizeof *fds; i++) {
 		if (*fds[i] >= 0)
 			close(*fds[i]);

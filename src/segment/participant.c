@@ -207,7 +207,7 @@ int dure_watch_open(dure_segment *segment, dure_watch **ret)
 	}
 	watch->seen = watch->known + segment->super.slot_count;
 	watch->seg = segment;
-	watch->notify = (struct durei_notify){ -1, -1, -1 };
+	watch->notify = (struct durei_notify){ .epoll = -1, .inotify = -1, .timer = -1 };
 	watch->known_count = segment->super.slot_count;
 	durei_segment_ref(segment);
 	r = open_notify(watch);

@@ -175,6 +175,173 @@ static void users_that_died_do_not_count(void **state)
 	open_queue(NULL);
 }
 
+/* -- notices ----------------------------------------------------------------------------- */
+
+/* As at the beginning: what was reported has been looked at. */
+static void find_nothing(void)
+{
+	char buffer[8];
+
+	T_IS(dure_queue_receive(queue, NULL, buffer, sizeof buffer, NULL, 0), -EAGAIN);
+}
+
+static bool is_signalled(const sigset_t *set, int64_t ms)
+{
+	return sigtimedwait(set, NULL, &(struct timespec){ ms / 1000, ms % 1000 * 1000000 }) ==
+	       SIGUSR2;
+}
+
+/* There may be signals for nothing; but not for ever. */
+static void become_quiet(const sigset_t *set)
+{
+	find_nothing();
+	for (int tries = 0; is_signalled(set, 30); tries++) {
+		assert_true(tries < 100);
+		find_nothing();
+	}
+}
+
+static void put_by_another(const char *text)
+{
+	pid_t pid = t_fork();
+
+	if (pid == 0) {
+		dure_queue *q;
+		T_IN_CHILD(dure_segment_reattach(seg) == 0);
+		T_IN_CHILD(dure_queue_open(seg, "queue", DURE_OPEN, NULL, &q) == 0);
+		T_IN_CHILD(dure_queue_send(q, text, strlen(text) + 1, NULL, 0) == 0);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void a_signal_tells(void **state)
+{
+	struct dure_queue_notice notice = { .sz = sizeof notice, .signal = SIGUSR2,
+					    .flags = DURE_QUEUE_NOTIFY_ALWAYS };
+	const char *name = t_name();
+	sigset_t set, old;
+	int fds[2];
+
+	(void)state;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &set, &old), 0);
+	T_OK(dure_queue_notify(queue, &notice));
+	become_quiet(&set);
+	for (int i = 0; i < 3; i++) {
+		put("a", 1, 0);
+		assert_true(is_signalled(&set, 20000));
+		expect(NULL, "a");
+		become_quiet(&set);
+	}
+	/* a death gives a message back */
+	assert_int_equal(pipe(fds), 0);
+	put("b", 1, 0);
+	pid_t pid = child_takes(name, fds[1]);
+	t_await(fds[0]);
+	become_quiet(&set);
+	t_kill(pid);
+	while (facts().taken) {
+		char buffer[8];
+		assert_true(is_signalled(&set, 20000));
+		(void)dure_queue_peek(queue, NULL, buffer, sizeof buffer, NULL);
+	}
+	expect(NULL, "b");
+	become_quiet(&set);
+	/* once */
+	notice.flags = 0;
+	T_OK(dure_queue_notify(queue, &notice));
+	find_nothing();
+	put("c", 1, 0);
+	assert_true(is_signalled(&set, 20000));
+	expect(NULL, "c");
+	find_nothing();
+	while (is_signalled(&set, 0))
+		;			/* what was on its way */
+	put("d", 1, 0);
+	assert_false(is_signalled(&set, 50));
+	expect(NULL, "d");
+	/* no more */
+	notice.flags = DURE_QUEUE_NOTIFY_ALWAYS;
+	T_OK(dure_queue_notify(queue, &notice));
+	become_quiet(&set);
+	T_OK(dure_queue_notify(queue, NULL));
+	put("e", 1, 0);
+	assert_false(is_signalled(&set, 50));
+	expect(NULL, "e");
+	assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* The signal is its own, whoever sends the message, and be it a process that is gone by now. */
+static void a_signal_of_a_message_of_the_dead(void **state)
+{
+	struct dure_queue_notice notice = { .sz = sizeof notice, .signal = SIGUSR2 };
+	sigset_t set, old;
+
+	(void)state;
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &set, &old), 0);
+	T_OK(dure_queue_notify(queue, &notice));
+	find_nothing();
+	put_by_another("x");
+	assert_true(is_signalled(&set, 20000));
+	expect(NULL, "x");
+	T_OK(dure_queue_notify(queue, NULL));
+	while (is_signalled(&set, 20))
+		;
+	assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
+}
+
+static void count_and_receive(dure_queue *of, void *context)
+{
+	char buffer[8];
+
+	assert_ptr_equal(of, queue);
+	T_OK(dure_queue_receive(of, NULL, buffer, sizeof buffer, NULL, 0));
+	++*(int *)context;
+}
+
+static void a_function_is_run(void **state)
+{
+	int count = 0;
+	struct dure_queue_notice notice = { .sz = sizeof notice, .function = count_and_receive,
+					    .context = &count };
+	pthread_t thread;
+
+	(void)state;
+	T_FAILS(dure_queue_dispatch(queue, 0), -EINVAL, "function");
+	T_OK(dure_queue_notify(queue, &notice));
+	T_IS(dure_queue_dispatch(queue, 0), -EAGAIN);
+	T_IS(dure_queue_dispatch(queue, 1000000), -ETIMEDOUT);
+	pthread_create(&thread, NULL, send_later, NULL);
+	T_IS(dure_queue_dispatch(queue, 20000000000), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(count, 1);
+	T_IS(dure_queue_dispatch(queue, 0), -EINVAL);	/* once */
+	notice.flags = DURE_QUEUE_NOTIFY_ALWAYS;
+	T_OK(dure_queue_notify(queue, &notice));
+	put("a", 1, 0);
+	put("b", 1, 0);
+	T_IS(dure_queue_dispatch(queue, 0), 0);
+	T_IS(dure_queue_dispatch(queue, 0), 0);
+	T_IS(dure_queue_dispatch(queue, 0), -EAGAIN);
+	assert_int_equal(count, 3);
+	T_OK(dure_queue_shut(queue));
+	T_IS(dure_queue_dispatch(queue, DURE_FOREVER), -ESHUTDOWN);
+	notice.flags = 2;
+	T_FAILS(dure_queue_notify(queue, &notice), -EINVAL, "flags");
+	notice = (struct dure_queue_notice){ .sz = sizeof notice };
+	T_FAILS(dure_queue_notify(queue, &notice), -EINVAL, "neither");
+	notice.signal = SIGKILL;
+	T_FAILS(dure_queue_notify(queue, &notice), -EINVAL, "signal 9");
+	notice.signal = 1000;
+	T_IS(dure_queue_notify(queue, &notice), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +351,9 @@ int main(void)
 		TEST(shutting),
 		TEST(a_descriptor_to_poll),
 		TEST(users_that_died_do_not_count),
+		TEST(a_signal_tells),
+		TEST(a_signal_of_a_message_of_the_dead),
+		TEST(a_function_is_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
