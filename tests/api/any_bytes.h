@@ -40,9 +40,12 @@ static inline void damage(uint64_t *bytes)
 	}
 }
 
-/* fill makes the image in use; do_all does what there is, and heeds no result but a crash */
-static inline void any_bytes(void (*fill)(dure_segment *image), void (*do_all)(dure_segment *image),
-			     unsigned times)
+/*
+ * fill makes the image in use, leave (may be NULL) gives back what nobody has in its copy; do_all
+ * does what there is, and heeds no result but a crash
+ */
+static inline void any_bytes(void (*fill)(dure_segment *image), void (*leave)(void),
+			     void (*do_all)(dure_segment *image), unsigned times)
 {
 	uint64_t *bytes = aligned_alloc(4096, IMAGE_BYTES), *copy = malloc(IMAGE_BYTES);
 	unsigned opened = 0;
@@ -53,6 +56,8 @@ static inline void any_bytes(void (*fill)(dure_segment *image), void (*do_all)(d
 	assert_non_null(image);
 	fill(image);
 	memcpy(copy, bytes, IMAGE_BYTES);	/* as a dead process leaves it */
+	if (leave)
+		leave();
 	T_OK(dure_segment_close(image));
 	for (unsigned i = 0; i < times; i++) {
 		memcpy(bytes, copy, IMAGE_BYTES);

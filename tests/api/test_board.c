@@ -416,7 +416,7 @@ static void do_all(dure_segment *image)
 static void any_bytes_are_an_error_at_worst(void **state)
 {
 	(void)state;
-	any_bytes(fill, do_all, 3000);
+	any_bytes(fill, NULL, do_all, 3000);
 }
 
 int main(void)

@@ -220,7 +220,7 @@ static void do_all(dure_segment *image)
 static void any_bytes_are_an_error_at_worst(void **state)
 {
 	(void)state;
-	any_bytes(fill, do_all, 4000);
+	any_bytes(fill, NULL, do_all, 4000);
 }
 
 int main(void)
