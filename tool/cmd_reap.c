@@ -142,12 +142,8 @@ static void describe(struct row *row, const struct dure_host_object *o,
 	row_text(row, C_USER, user_name(o->owner));
 	row_number(row, C_SIZE, o->size_bytes);
 	row_number(row, C_RESIDENT, o->resident_bytes);
-	if (o->changed_ns)
-		row_number(row, C_AGE, now_s > o->changed_ns / 1000000000u
-					       ? now_s - o->changed_ns / 1000000000u : 0);
-	if (o->used_ns)
-		row_number(row, C_IDLE, now_s > o->used_ns / 1000000000u
-						? now_s - o->used_ns / 1000000000u : 0);
+	row_age_if(row, C_AGE, o->changed_ns, now_s);
+	row_age_if(row, C_IDLE, o->used_ns, now_s);
 	row_text(row, C_VERDICT, grade_name(v->grade));
 	row_text(row, C_EVIDENCE, text);
 	row_text(row, C_KIND, kind_name(o->kind));

@@ -116,28 +116,37 @@ static void print_time(int64_t when, unsigned from, int width, int most)
 
 /* -- tables ------------------------------------------------------------------------------ */
 
+/* of shared memory and of queues alike */
+static void times_row(const struct sysvipc *o, int id_width)
+{
+	printf("%-*d", id_width, o->id);
+	print_owner(o);
+	for (unsigned i = 0; i < 3; i++) {
+		putchar(' ');
+		print_time(o->times[i], 4, 20, 16);
+	}
+	putchar('\n');
+}
+
+/* the columns that both begin with */
+static void status_row(const struct sysvipc *o, enum unit unit, int size_width)
+{
+	printf("0x%08" PRIx32 " %-10d", o->key, o->id);
+	print_owner(o);
+	printf(" %-10o", o->perms & 0777);
+	print_size(unit, o->bytes, size_width);
+}
+
 static void shm_row(const struct sysvipc *o, enum form form, enum unit unit)
 {
-	switch (form) {
-	case TIMES:
-		printf("%-10d", o->id);
-		print_owner(o);
-		for (unsigned i = 0; i < 3; i++) {
-			putchar(' ');
-			print_time(o->times[i], 4, 20, 16);
-		}
-		putchar('\n');
-		return;
-	case PIDS:
+	if (form == TIMES) {
+		times_row(o, 10);
+	} else if (form == PIDS) {
 		printf("%-10d", o->id);
 		print_owner(o);
 		printf(" %-10" PRIu32 " %-10" PRIu32 "\n", o->process[0], o->process[1]);
-		return;
-	default:
-		printf("0x%08" PRIx32 " %-10d", o->key, o->id);
-		print_owner(o);
-		printf(" %-10o", o->perms & 0777);
-		print_size(unit, o->bytes, 10);
+	} else {
+		status_row(o, unit, 10);
 		printf(" %-10" PRIu64 " %-6s %-6s\n", o->count, o->perms & SYSVIPC_DOOMED ? "dest" : " ",
 		       o->perms & SYSVIPC_LOCKED ? "locked" : " ");
 	}
@@ -162,26 +171,14 @@ static void sem_row(const struct sysvipc *o, enum form form)
 
 static void msg_row(const struct sysvipc *o, enum form form, enum unit unit)
 {
-	switch (form) {
-	case TIMES:
-		printf("%-8d", o->id);
-		print_owner(o);
-		for (unsigned i = 0; i < 3; i++) {
-			putchar(' ');
-			print_time(o->times[i], 4, 20, 16);
-		}
-		putchar('\n');
-		return;
-	case PIDS:
+	if (form == TIMES) {
+		times_row(o, 8);
+	} else if (form == PIDS) {
 		printf("%-8d", o->id);
 		print_owner(o);
 		printf("  %5" PRIu32 "     %5" PRIu32 "\n", o->process[0], o->process[1]);
-		return;
-	default:
-		printf("0x%08" PRIx32 " %-10d", o->key, o->id);
-		print_owner(o);
-		printf(" %-10o", o->perms & 0777);
-		print_size(unit, o->bytes, 12);
+	} else {
+		status_row(o, unit, 12);
 		printf(" %-12" PRIu64 "\n", o->count);
 	}
 }

@@ -69,6 +69,26 @@ void row_number(struct row *row, unsigned column, uint64_t number)
 	row->cells[column].is_set = true;
 }
 
+void row_number_if(struct row *row, unsigned column, uint64_t number)
+{
+	if (number)
+		row_number(row, column, number);
+}
+
+void row_text_if(struct row *row, unsigned column, const char *text)
+{
+	if (*text)
+		row_text(row, column, text);
+}
+
+void row_age_if(struct row *row, unsigned column, uint64_t wall_ns, uint64_t now_s)
+{
+	uint64_t then = wall_ns / 1000000000u;
+
+	if (wall_ns)
+		row_number(row, column, now_s > then ? now_s - then : 0);
+}
+
 bool list_filter(struct list *list, const char *command, const char *expression)
 {
 	struct filter *filter =

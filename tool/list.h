@@ -42,6 +42,11 @@ void list_drop(struct row *row);
 
 void row_text(struct row *row, unsigned column, const char *text);	/* copied */
 void row_number(struct row *row, unsigned column, uint64_t number);
+/* but "" and 0, which say nothing */
+void row_text_if(struct row *row, unsigned column, const char *text);
+void row_number_if(struct row *row, unsigned column, uint64_t number);
+/* seconds from then to now */
+void row_age_if(struct row *row, unsigned column, uint64_t wall_ns, uint64_t now_s);
 
 /* keeps the rows for which the expression holds; false: it is wrong, and was complained about */
 bool list_filter(struct list *list, const char *command, const char *expression);

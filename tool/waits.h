@@ -17,4 +17,7 @@ char *wait_text(const struct host *host, const struct dure_host_wait *wait, char
    in. Into a JSON array, or printed when that is NULL. Returns how many */
 unsigned explain_circles(const struct host *host, uint32_t process, json_t *into);
 
+/* dure who, of a segment (who_segment.c); returns the exit status */
+int who_has_segment(const char *name, bool is_json);
+
 #endif
