@@ -76,7 +76,7 @@ unsigned explain_waits(const struct host *host, uint32_t process, json_t *into)
 			       is_wrong ? "stuck" : "waits", color_off(stdout), text);
 		said++;
 	}
-	return said + explain_circles(host, process, into);
+	return said + explain_circles(host, process, DURE_HOST_ANY, into);
 }
 
 /* -- left over --------------------------------------------------------------------------- */

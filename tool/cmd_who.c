@@ -265,7 +265,7 @@ static int show(const struct host *host, const struct dure_host_object *o,
 	json_t *circles = or_exit(json_array());
 	int status;
 
-	explain_circles(host, p ? p->pid : 0, circles);
+	explain_circles(host, p ? p->pid : 0, o ? o->index : DURE_HOST_ANY, circles);
 	json_object_set_new(all, "circles", circles);
 	if (o)
 		json_object_set_new(all, "verdict", verdict_value(host, o));

@@ -81,10 +81,10 @@ use() {
 	[ "$word" = ready ]
 }
 
-# left KIND ARGUMENT...: the same, but nobody stays
+# left KIND ARGUMENT...: the same, but nobody stays: when it returns its maker is gone, too
 left() {
 	local word
-	read -r word a b < <("$USER_OF" "$@" left 3>&-)
+	read -r word a b <<<"$("$USER_OF" "$@" left 3>&-)"
 	[ "$word" = ready ]
 }
 
