@@ -135,7 +135,7 @@ for i in 0, 0, 0: n = c.mq_receive(q, b, 64, None); print(b.raw[:n].decode(), en
 		unshare --pid --fork --kill-child "$USER_OF" $what <"$T/in" >"$T/out" 3>&- &
 		makers="$makers $!"
 		exec {input}>"$T/in"
-		until [ -s "$T/out" ]; do :; done
+		within test -s "$T/out"
 		read -r word a b <"$T/out"
 		[ "$word" = ready ]
 		case $what in
@@ -166,12 +166,14 @@ for i in 0, 0, 0: n = c.mq_receive(q, b, 64, None); print(b.raw[:n].decode(), en
 	[ "$(verdict_of "sysv:sem:$b")" != certain ]
 }
 
-# In a PID namespace of its own a pid can be chosen: makes a segment, ends, waits, and has another
-# process take the pid. Prints what reap says of it.
+# In a PID namespace of its own a pid can be chosen: makes a segment, ends, waits until so many seconds
+# of the clock are over, and has another process take the pid. Prints what reap says of it, and whether
+# the two began within a second.
 reuse_pid() { # SECONDS
 	unshare --pid --fork --mount-proc --kill-child bash -c '
-		read -r word a b < <("$USER_OF" shm left)
-		sleep "$1"
+		read -r word a b <<<"$("$USER_OF" shm left)"
+		made=$(date +%s)
+		until [ $(($(date +%s) - made)) -ge "$1" ]; do read -r -t 0.05 <> <(:) || true; done
 		python3 -c "
 import os, sys, time
 open(\"/proc/sys/kernel/ns_last_pid\", \"w\").write(str(int(sys.argv[1]) - 1))
@@ -180,6 +182,7 @@ if pid == 0:
     time.sleep(60)
     os._exit(0)
 sys.exit(pid != int(sys.argv[1]))" "$a" || exit 3
+		[ $(($(date +%s) - made)) -gt 1 ] || echo soon
 		"$DURE" reap --age 0s --all --json 2>/dev/null |
 			jq -r --arg o "sysv:shm:$b" ".objects[] | select(.object == \$o) |
 				\"\(.verdict): \(.evidence)\""' bash "$1" 3>&-
@@ -188,8 +191,11 @@ sys.exit(pid != int(sys.argv[1]))" "$a" || exit 3
 @test "a reused pid is not taken for the creator, nor for proof" {
 	[ "$(id -u)" = 0 ] && [ -e /proc/sys/kernel/ns_last_pid ] || skip "pids cannot be chosen here"
 	# within two seconds the clocks do not tell the two apart: it may be the creator
-	run -0 reuse_pid 0
-	[[ $output == "unused: "*"its creator, process "*" lives"* ]]
+	for _ in {1..20}; do
+		run -0 reuse_pid 0
+		[ "${lines[0]}" != soon ] || break	# else the machine was too busy
+	done
+	[[ $output == "soon"$'\n'"unused: "*"its creator, process "*" lives"* ]]
 	# later they do; but clocks are set, so that it is no proof
 	run -0 reuse_pid 4
 	[[ $output == "likely: "*"that is another now, begun later"* ]]
@@ -265,7 +271,7 @@ sys.exit(pid != int(sys.argv[1]))" "$a" || exit 3
 	cp "$(command -v sleep)" "$T/httpd"
 	"$T/httpd" 60 3>&- &
 	makers="$makers $!"
-	until [ "$(cat "/proc/$!/comm")" = httpd ]; do :; done
+	within grep -qx httpd "/proc/$!/comm"
 	run -0 reap_likely --profile apache
 	is_there "sysv:sem:$b"
 	run reap --profile apache --all --json
@@ -274,19 +280,16 @@ sys.exit(pid != int(sys.argv[1]))" "$a" || exit 3
 
 @test "31,900 semaphore sets: the dry run, the removal and the undo, with their times" {
 	"$USER_OF" sems 31900 >/dev/null	# 32,000 are what the kernel allows by default
-	start=$(date +%s%N)
-	run reap --quiet
-	dry=$((($(date +%s%N) - start) / 1000000))
-	start=$(date +%s%N)
-	run -0 reap_likely --kind sysv-sem --quiet
-	wet=$((($(date +%s%N) - start) / 1000000))
+	quietly="--age 0s --journal $T/journal --quiet"
+	measure 1 "$DURE" reap $quietly
+	dry=$best
+	[ "$cpu" -lt 10000 ]
+	measure 1 "$DURE" reap $quietly --kind sysv-sem --grade likely --yes
+	wet=$best
 	[ "$(ipcs -s | grep -c '^0x')" = 0 ]
-	start=$(date +%s%N)
-	run "$DURE" undo --quiet --journal "$T/journal"
-	undo=$((($(date +%s%N) - start) / 1000000))
+	measure 1 "$DURE" undo --quiet --journal "$T/journal"
 	[ "$(ipcs -s | grep -c '^0x')" = 31900 ]
-	echo "# 31900 sets: dry run $dry ms, removal $wet ms, undo $undo ms" >&3
-	[ "$dry" -lt 10000 ]
+	echo "# 31900 sets: dry run $dry ms, removal $wet ms, undo $best ms" >&3
 }
 
 @test "a name or key that was taken since is left to whoever took it" {
