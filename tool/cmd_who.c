@@ -247,7 +247,7 @@ static void draw(const json_t *all)
 
 /* -- all of it --------------------------------------------------------------------------- */
 
-static bool waits_for_dead(const json_t *all)
+static bool is_stuck(const json_t *all)
 {
 	size_t i;
 	json_t *wait;
@@ -270,7 +270,7 @@ static int show(const struct host *host, const struct dure_host_object *o,
 	if (o)
 		json_object_set_new(all, "verdict", verdict_value(host, o));
 	json_object_set_new(all, "notes", notes_value(host));
-	status = waits_for_dead(all) ? EXIT_FOUND : EXIT_FINE;
+	status = is_stuck(all) ? EXIT_FOUND : EXIT_FINE;
 	if (is_json) {
 		json_dumpf(all, stdout, JSON_INDENT(1));
 		putchar('\n');

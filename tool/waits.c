@@ -78,6 +78,32 @@ char *wait_text(const struct host *host, const struct dure_host_wait *w, char *t
 	return text;
 }
 
+bool waits_for_dead(const struct dure_host_wait *w)
+{
+	return w->holder_is_dead && (w->kind == DURE_HOST_WAIT_FUTEX || w->kind == DURE_HOST_WAIT_SEM);
+}
+
+void print_wait_remedies(const struct host *host, const struct dure_host_wait *w)
+{
+	const struct dure_host_object *o = object_of(host, w->object);
+	char name[OBJECT_NAME_BYTES];
+
+	if (!o)
+		return;
+	fputs("  look      dure who", stdout);
+	print_word(object_name(o, name, sizeof name));
+	putchar('\n');
+	if (w->kind == DURE_HOST_WAIT_SEM) {
+		printf("  let go    perl -e 'semop(%" PRId64 ", pack(\"s3\", %" PRIu64 ", 1, 0)) or die $!'    "
+		       "# if the dead one had a unit of it\n", o->id, w->offset);
+		puts("  for good  in the program: SEM_UNDO in what semop is given");
+		return;
+	}
+	printf("  end it    kill -KILL %" PRIu32 "    # nobody can let go of it any more: start it anew\n",
+	       w->process);
+	puts("  for good  in the program: pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST)");
+}
+
 /* -- circles ----------------------------------------------------------------------------- */
 
 /* the first wait of a process whose holder is known */

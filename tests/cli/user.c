@@ -6,6 +6,8 @@
  *						its maker gone. used: somebody has it attached,
  *						sleeps on it, sleeps for a message
  *	user sem idle				made by who stays; who used it last is gone
+ *	user sem dead				one waits for the unit that a killed one had: "ready
+ *						WAITER ID"; the set stays
  *	user sems COUNT				so many sets, left
  *	user posix|queue|named-sem NAME left|used
  *	user memfd|deleted|anonymous used
@@ -143,6 +145,26 @@ static int new_sem(void)
 	return id;
 }
 
+/* A semaphore as a lock: who took the unit was killed, and the next one waits. The set stays. */
+static void use_dead_sem(int id)
+{
+	pid_t holder = child();
+
+	if (holder == 0) {
+		change(id, 1);
+		change(id, -1);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(holder, NULL, 0);
+	waiter = child();
+	if (waiter == 0) {
+		change(id, -1);
+		_exit(0);
+	}
+	until_asleep(waiter);
+	stay(waiter, id);
+}
+
 static void use_sem(const char *how)
 {
 	int id = -1;
@@ -153,6 +175,10 @@ static void use_sem(const char *how)
 	}
 	id = semget(IPC_PRIVATE, 2, IPC_CREAT | 0600);
 	must(id, "semget");
+	if (strcmp(how, "dead") == 0) {
+		use_dead_sem(id);
+		return;
+	}
 	waiter = child();
 	if (waiter == 0) {
 		change(id, strcmp(how, "idle") == 0 ? 1 : -1);
