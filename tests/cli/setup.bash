@@ -12,6 +12,7 @@ setup() {
 	export TERM=xterm
 	makers=
 	key=
+	huge_before=
 }
 
 teardown() {
@@ -30,6 +31,8 @@ teardown() {
 	if [ -n "$key" ] && ipcrm -M "$key" 2>/dev/null; then
 		rm -f /dev/shm/dure.sysv.*."key-$(printf %08x "$key")"
 	fi
+	[ -z "${huge_before-}" ] || echo "$huge_before" >/proc/sys/vm/nr_hugepages
+	! mountpoint -q "$T/huge" || umount -l "$T/huge"
 	[ -z "${ALONE-}" ] || clear_namespace
 	rm -rf "$T"
 	# nothing is left behind
