@@ -89,25 +89,32 @@ const struct command cmd_ls = {
 
 /* -- all of it --------------------------------------------------------------------------- */
 
+static const char plain[] = "OBJECT,USER,MODE,SIZE,RESIDENT,COUNT,PROCS,WAITS,AGE,STATE";
+static const char contained[] =
+	"OBJECT,USER,MODE,SIZE,RESIDENT,COUNT,PROCS,WAITS,AGE,STATE,CONTAINER";
+static const char verbose[] = "OBJECT,USER,MODE,SIZE,RESIDENT,COUNT,PROCS,WAITS,AGE,IDLE,STATE,"
+			      "CONTAINER,PIDS,COMMANDS";
+static const char segments[] = "NAME,BACKING,LIFETIME,SIZE,USED,ALIVE,DEAD,MODE,AGE,STATE";
+static const char tree[] = "OBJECT,USER,SIZE,OPENS,MAPS,WAITS,STATE";
+static const char sorted[] = "KIND,OBJECT";
+
+static bool shows_segments(const struct choice *choice)
+{
+	return choice->directory || (choice->has_kinds && !choice->kinds);
+}
+
 static const char *default_output(const struct choice *choice, const struct listing *l)
 {
-	static const char plain[] = "OBJECT,USER,MODE,SIZE,RESIDENT,COUNT,PROCS,WAITS,AGE,STATE";
-	static const char contained[] =
-		"OBJECT,USER,MODE,SIZE,RESIDENT,COUNT,PROCS,WAITS,AGE,STATE,CONTAINER";
-	static const char verbose[] = "OBJECT,USER,MODE,SIZE,RESIDENT,COUNT,PROCS,WAITS,AGE,IDLE,STATE,"
-				      "CONTAINER,PIDS,COMMANDS";
-	static const char segments[] = "NAME,BACKING,LIFETIME,SIZE,USED,ALIVE,DEAD,MODE,AGE,STATE";
-	static const char tree[] = "OBJECT,USER,SIZE,OPENS,MAPS,WAITS,STATE";
-
 	if (choice->is_tree || choice->by_process)
 		return tree;
-	if (choice->directory || (choice->has_kinds && !choice->kinds))
+	if (shows_segments(choice))
 		return segments;
 	const struct dure_host_process *self = host_process(l->host, (uint32_t)getpid());
-	for (size_t i = 0; i < l->list.count; i++)
-		if (l->list.rows[i]->cells[C_CONTAINER].text &&
-		    strcmp(l->list.rows[i]->cells[C_CONTAINER].text, self ? self->label : "") != 0)
+	for (size_t i = 0; i < l->list.count; i++) {
+		const char *label = row_cell(l->list.rows[i], C_CONTAINER)->text;
+		if (label && strcmp(label, self ? self->label : "") != 0)
 			return choice->is_verbose ? verbose : contained;
+	}
 	return choice->is_verbose ? verbose : plain;
 }
 
@@ -130,6 +137,7 @@ static bool print(struct listing *l, const struct choice *choice)
 		return true;
 	}
 	table.is_tree = choice->is_tree || choice->by_process;
+	table.drops_rows = true;
 	if (!table.output)
 		table.output = default_output(choice, l);
 	return list_print(&l->list, "objects", &table);
@@ -146,10 +154,29 @@ static bool columns_exist(const char *names)
 	return !names || *(names - 1) != ',';
 }
 
+/* False: the filter is wrong. */
+static bool want_columns(struct list *list, const struct choice *choice)
+{
+	if (choice->filter && !list_want_filter(list, "ls", choice->filter))
+		return false;
+	/* whether there are other containers is yet to be seen; rows of trees are named as those here */
+	list_want(list, choice->is_verbose ? verbose : contained);
+	list_want(list, sorted);
+	if (choice->sort)
+		list_want(list, choice->sort);
+	if (choice->table.output)
+		list_want(list, choice->table.output);
+	if (choice->is_tree || choice->by_process)
+		list_want(list, tree);
+	if (shows_segments(choice))
+		list_want(list, segments);
+	return true;
+}
+
 static int show(struct listing *l, const struct choice *choice)
 {
 	if ((choice->filter && !list_filter(&l->list, "ls", choice->filter)) ||
-	    !list_sort(&l->list, "ls", choice->sort ? choice->sort : "KIND,OBJECT"))
+	    !list_sort(&l->list, "ls", choice->sort ? choice->sort : sorted))
 		return EXIT_TROUBLE;
 	if (choice->is_tree && l->host)
 		ls_grow_tree(l);
@@ -172,6 +199,10 @@ static int list(const struct choice *choice)
 		return complain("ls", "--output %s: no such columns (dure ls --columns lists them)",
 				choice->table.output);
 	list_begin(&l.list, ls_columns, C_TOTAL);
+	if ((!choice->table.is_json || choice->table.output) && !want_columns(&l.list, choice)) {
+		list_end(&l.list);
+		return EXIT_TROUBLE;
+	}
 	if (!choice->directory) {
 		if (!host_begin(&host, "ls", flags, 0))
 			return EXIT_TROUBLE;

@@ -264,7 +264,7 @@ static void report(struct reaping *r, const struct target *target, enum removal 
 		   const struct removing *removing)
 {
 	static const char *const words[] = { "removed", "kept", "gone", "failed" };
-	const char *name = target->row->cells[C_OBJECT].text;
+	const char *name = row_cell(target->row, C_OBJECT)->text;
 	char shown[OBJECT_NAME_BYTES + 300], why[600];
 
 	r->removed += result == REMOVAL_DONE;
@@ -363,8 +363,8 @@ static void print(struct list *list, const struct host *host, const struct choic
 		return;
 	list_print(list, "objects", &c->table);
 	for (size_t i = 0; i < list->count; i++) {
-		bytes += list->rows[i]->cells[C_RESIDENT].number;
-		certain += strcmp(list->rows[i]->cells[C_VERDICT].text,
+		bytes += row_cell(list->rows[i], C_RESIDENT)->number;
+		certain += strcmp(row_cell(list->rows[i], C_VERDICT)->text,
 				  grade_name(DURE_HOST_GRADE_CERTAIN)) == 0;
 	}
 	if (list->count && !c->removes && !c->shows_all) {

@@ -66,10 +66,10 @@ void ls_grow_tree(struct listing *l)
 
 static void describe_used(struct row *row, const struct row *from, const struct dure_host_use *use)
 {
-	row_text(row, C_OBJECT, from->cells[C_OBJECT].text);
-	row_text(row, C_KIND, from->cells[C_KIND].text);
-	if (from->cells[C_USER].text)
-		row_text(row, C_USER, from->cells[C_USER].text);
+	row_text(row, C_OBJECT, row_cell(from, C_OBJECT)->text);
+	row_text(row, C_KIND, row_cell(from, C_KIND)->text);
+	if (row_cell(from, C_USER)->text)
+		row_text(row, C_USER, row_cell(from, C_USER)->text);
 	describe_use(row, use);
 }
 
