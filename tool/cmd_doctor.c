@@ -65,18 +65,22 @@ unsigned explain_waits(const struct host *host, uint32_t process, json_t *into)
 
 	for (size_t i = 0; i < host->wait_count; i++) {
 		const struct dure_host_wait *w = host->waits[i];
-		bool is_wrong = w->holder_is_dead && w->kind == DURE_HOST_WAIT_FUTEX;
+		bool is_wrong = waits_for_dead(w);
 		if (process ? w->process != process : !is_wrong)
 			continue;
 		wait_text(host, w, text, sizeof text);
-		if (into)
-			json_array_append_new(into, text_value(text));
-		else
-			printf("%s%-10s%s%s\n", color_on(stdout, is_wrong ? COLOR_BAD : COLOR_NONE),
-			       is_wrong ? "stuck" : "waits", color_off(stdout), text);
 		said++;
+		if (into) {
+			json_array_append_new(into, text_value(text));
+			continue;
+		}
+		printf("%s%-10s%s%s\n", color_on(stdout, is_wrong ? COLOR_BAD : COLOR_NONE),
+		       !is_wrong ? "waits" : w->kind == DURE_HOST_WAIT_SEM ? "suspect" : "stuck",
+		       color_off(stdout), text);
+		if (is_wrong)
+			print_wait_remedies(host, w);
 	}
-	return said + explain_circles(host, process, into);
+	return said + explain_circles(host, process, DURE_HOST_ANY, into);
 }
 
 /* -- left over --------------------------------------------------------------------------- */

@@ -73,6 +73,7 @@ struct choice {
 	const char *name, *filter, *journal, *namespace;
 	const struct profile *profile;
 	struct table_options table;
+	char *const *words;		/* as they were typed */
 };
 
 /* An object that shall go, by what is the same in every picture. */
@@ -142,12 +143,8 @@ static void describe(struct row *row, const struct dure_host_object *o,
 	row_text(row, C_USER, user_name(o->owner));
 	row_number(row, C_SIZE, o->size_bytes);
 	row_number(row, C_RESIDENT, o->resident_bytes);
-	if (o->changed_ns)
-		row_number(row, C_AGE, now_s > o->changed_ns / 1000000000u
-					       ? now_s - o->changed_ns / 1000000000u : 0);
-	if (o->used_ns)
-		row_number(row, C_IDLE, now_s > o->used_ns / 1000000000u
-						? now_s - o->used_ns / 1000000000u : 0);
+	row_age_if(row, C_AGE, o->changed_ns, now_s);
+	row_age_if(row, C_IDLE, o->used_ns, now_s);
 	row_text(row, C_VERDICT, grade_name(v->grade));
 	row_text(row, C_EVIDENCE, text);
 	row_text(row, C_KIND, kind_name(o->kind));
@@ -267,7 +264,7 @@ static void report(struct reaping *r, const struct target *target, enum removal 
 		   const struct removing *removing)
 {
 	static const char *const words[] = { "removed", "kept", "gone", "failed" };
-	const char *name = target->row->cells[C_OBJECT].text;
+	const char *name = row_cell(target->row, C_OBJECT)->text;
 	char shown[OBJECT_NAME_BYTES + 300], why[600];
 
 	r->removed += result == REMOVAL_DONE;
@@ -282,6 +279,21 @@ static void report(struct reaping *r, const struct target *target, enum removal 
 	else if (!r->choice->is_quiet && !r->choice->table.is_json)
 		printf("%-8s %s%s%s\n", words[result], shown, *removing->why ? ": " : "",
 		       harmless(removing->why, why, sizeof why));
+}
+
+static void print_undo(const struct reaping *r)
+{
+	fputs("  undo      dure undo", stdout);
+	if (r->choice->namespace) {
+		fputs(" --namespace", stdout);
+		print_word(r->choice->namespace);
+	}
+	if (r->choice->journal) {
+		fputs(" --journal", stdout);
+		print_word(r->choice->journal);
+	}
+	print_word(strrchr(r->journal.path, '/') + 1);
+	putchar('\n');
 }
 
 static struct target target_of(struct row *row)
@@ -307,10 +319,10 @@ static int remove_all(struct list *list, const struct choice *c)
 	for (size_t i = 0; i < count; i++)
 		report(&r, &targets[i], reap_one(&r, &targets[i], &removing), &removing);
 	if (!c->is_quiet && !c->table.is_json && count)
-		printf("%" PRIu64 " removed, %s of memory freed, %" PRIu64 " kept%s%s\n", r.removed,
-		       human_bytes(r.removed_bytes, bytes, sizeof bytes), r.kept,
-		       r.journal.file && r.removed ? "; undo with: dure undo " : "",
-		       r.journal.file && r.removed ? strrchr(r.journal.path, '/') + 1 : "");
+		printf("%" PRIu64 " removed, %s of memory freed, %" PRIu64 " kept\n", r.removed,
+		       human_bytes(r.removed_bytes, bytes, sizeof bytes), r.kept);
+	if (!c->is_quiet && !c->table.is_json && r.journal.file && r.removed)
+		print_undo(&r);
 	journal_end(&r.journal);
 	if (r.host.picture)
 		host_end(&r.host);
@@ -333,21 +345,35 @@ static void print_json(struct list *list, const struct host *host)
 	json_decref(notes);
 }
 
+/* the same command, but to do it */
+static void print_again(const char *lead, const struct choice *c, const char *grade, const char *why)
+{
+	printf("  %-9s dure reap", lead);
+	for (char *const *word = c->words; *word; word++)
+		print_word(*word);
+	printf("%s%s --yes    # %s\n", grade ? " --grade " : "", grade ? grade : "", why);
+}
+
 static void print(struct list *list, const struct host *host, const struct choice *c)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, certain = 0;
 	char text[32];
 
 	if (c->is_quiet)
 		return;
 	list_print(list, "objects", &c->table);
-	for (size_t i = 0; i < list->count; i++)
-		bytes += list->rows[i]->cells[C_RESIDENT].number;
-	if (list->count && !c->removes && !c->shows_all)
-		printf("\n%zu objects, %s in memory. Nothing was removed; --yes removes what is certain, "
-		       "with\n--grade %s all of these; dure undo brings them back.\n", list->count,
-		       human_bytes(bytes, text, sizeof text),
-		       c->has_grade ? grade_name(c->grade) : "likely");
+	for (size_t i = 0; i < list->count; i++) {
+		bytes += row_cell(list->rows[i], C_RESIDENT)->number;
+		certain += strcmp(row_cell(list->rows[i], C_VERDICT)->text,
+				  grade_name(DURE_HOST_GRADE_CERTAIN)) == 0;
+	}
+	if (list->count && !c->removes && !c->shows_all) {
+		printf("\n%zu objects, %s in memory. Nothing was removed.\n", list->count,
+		       human_bytes(bytes, text, sizeof text));
+		print_again("remove", c, c->has_grade ? NULL : "likely", "dure undo brings them back");
+		if (certain && !c->has_grade)
+			print_again("certain", c, NULL, "these alone");
+	}
 	complain_notes(host, "reap");
 }
 
@@ -472,7 +498,7 @@ static int run(int argc, char **argv)
 		{ "bytes", no_argument, NULL, 'b' },	     { "quiet", no_argument, NULL, 'q' },
 		{ "json", no_argument, NULL, 'J' },	     { "help", no_argument, NULL, 'h' }, { 0 },
 	};
-	struct choice choice = { .old_s = OLD_S };
+	struct choice choice = { .old_s = OLD_S, .words = argv + 1 };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "k:u:K:N:f:a:p:g:n:Ayj:xbqJh", options, NULL)) != -1)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "draw.h"
 #include "host.h"
 #include "table.h"
 #include "tool.h"
@@ -200,23 +201,6 @@ static json_t *gather(dure_segment *seg, uint64_t max_objects)
 }
 
 /* -- drawing ----------------------------------------------------------------------------- */
-
-static uint64_t get(const json_t *value, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(value, key));
-}
-
-static const char *get_text(const json_t *value, const char *key)
-{
-	const char *text = json_string_value(json_object_get(value, key));
-
-	return text ? text : "";
-}
-
-static void heading(const char *text)
-{
-	printf("\n%s%s%s\n", color_on(stdout, COLOR_BOLD), text, color_off(stdout));
-}
 
 static void draw_segment(const json_t *s)
 {

@@ -100,7 +100,7 @@ static bool show_users(struct top *top)
 
 	if (top->screen.view != TOP_OBJECTS || top->screen.chosen >= list->count)
 		return true;
-	snprintf(top->subject, sizeof top->subject, "%s", list->rows[top->screen.chosen]->cells[0].text);
+	snprintf(top->subject, sizeof top->subject, "%s", row_cell(list->rows[top->screen.chosen], 0)->text);
 	return change_view(top, TOP_USERS);
 }
 

@@ -311,16 +311,29 @@ static bool comparison_holds(const struct filter *f, const struct cell *cell)
 	return order_holds(f->kind, cell->number < f->number ? -1 : cell->number > f->number);
 }
 
-bool filter_holds(const struct filter *f, const struct cell *cells)
+uint64_t filter_columns(const struct filter *f)
 {
 	switch (f->kind) {
 	case OR:
-		return filter_holds(f->left, cells) || filter_holds(f->right, cells);
 	case AND:
-		return filter_holds(f->left, cells) && filter_holds(f->right, cells);
+		return filter_columns(f->left) | filter_columns(f->right);
 	case NOT:
-		return !filter_holds(f->left, cells);
+		return filter_columns(f->left);
 	default:
-		return comparison_holds(f, &cells[f->column]);
+		return UINT64_C(1) << f->column;
+	}
+}
+
+bool filter_holds(const struct filter *f, const struct row *row)
+{
+	switch (f->kind) {
+	case OR:
+		return filter_holds(f->left, row) || filter_holds(f->right, row);
+	case AND:
+		return filter_holds(f->left, row) && filter_holds(f->right, row);
+	case NOT:
+		return !filter_holds(f->left, row);
+	default:
+		return comparison_holds(f, row_cell(row, f->column));
 	}
 }

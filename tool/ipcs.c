@@ -37,35 +37,12 @@ static const char usage_text[] =
 
 /* -- cells ------------------------------------------------------------------------------- */
 
-enum { HUMAN_BYTES = 48 };
-
-/* 1.4M, 64K, 5B */
-static const char *human(uint64_t bytes, char text[HUMAN_BYTES])
-{
-	static const char units[] = "BKMGTPE";
-	unsigned exponent = bytes ? (63 - (unsigned)__builtin_clzll(bytes)) / 10 : 0;
-	uint64_t whole = bytes >> 10 * exponent, part = bytes & ((UINT64_C(1) << 10 * exponent) - 1);
-
-	if (exponent) {
-		part = ((part >> 10 * (exponent - 1)) + 50) / 100;
-		if (part == 10) {
-			whole++;
-			part = 0;
-		}
-	}
-	if (part)
-		snprintf(text, HUMAN_BYTES, "%" PRIu64 ".%" PRIu64 "%c", whole, part, units[exponent]);
-	else
-		snprintf(text, HUMAN_BYTES, "%" PRIu64 "%c", whole, units[exponent]);
-	return text;
-}
-
 static void print_size(enum unit unit, uint64_t bytes, int width)
 {
-	char text[HUMAN_BYTES];
+	char text[SYSVIPC_SIZE_BYTES];
 
 	if (unit == FOR_PEOPLE)
-		printf(" %6s%*s", human(bytes, text), width - 6, "");
+		printf(" %6s%*s", sysvipc_size(bytes, text), width - 6, "");
 	else
 		printf(" %-*" PRIu64, width, bytes);
 }
@@ -116,28 +93,37 @@ static void print_time(int64_t when, unsigned from, int width, int most)
 
 /* -- tables ------------------------------------------------------------------------------ */
 
+/* of shared memory and of queues alike */
+static void times_row(const struct sysvipc *o, int id_width)
+{
+	printf("%-*d", id_width, o->id);
+	print_owner(o);
+	for (unsigned i = 0; i < 3; i++) {
+		putchar(' ');
+		print_time(o->times[i], 4, 20, 16);
+	}
+	putchar('\n');
+}
+
+/* the columns that both begin with */
+static void status_row(const struct sysvipc *o, enum unit unit, int size_width)
+{
+	printf("0x%08" PRIx32 " %-10d", o->key, o->id);
+	print_owner(o);
+	printf(" %-10o", o->perms & 0777);
+	print_size(unit, o->bytes, size_width);
+}
+
 static void shm_row(const struct sysvipc *o, enum form form, enum unit unit)
 {
-	switch (form) {
-	case TIMES:
-		printf("%-10d", o->id);
-		print_owner(o);
-		for (unsigned i = 0; i < 3; i++) {
-			putchar(' ');
-			print_time(o->times[i], 4, 20, 16);
-		}
-		putchar('\n');
-		return;
-	case PIDS:
+	if (form == TIMES) {
+		times_row(o, 10);
+	} else if (form == PIDS) {
 		printf("%-10d", o->id);
 		print_owner(o);
 		printf(" %-10" PRIu32 " %-10" PRIu32 "\n", o->process[0], o->process[1]);
-		return;
-	default:
-		printf("0x%08" PRIx32 " %-10d", o->key, o->id);
-		print_owner(o);
-		printf(" %-10o", o->perms & 0777);
-		print_size(unit, o->bytes, 10);
+	} else {
+		status_row(o, unit, 10);
 		printf(" %-10" PRIu64 " %-6s %-6s\n", o->count, o->perms & SYSVIPC_DOOMED ? "dest" : " ",
 		       o->perms & SYSVIPC_LOCKED ? "locked" : " ");
 	}
@@ -162,26 +148,14 @@ static void sem_row(const struct sysvipc *o, enum form form)
 
 static void msg_row(const struct sysvipc *o, enum form form, enum unit unit)
 {
-	switch (form) {
-	case TIMES:
-		printf("%-8d", o->id);
-		print_owner(o);
-		for (unsigned i = 0; i < 3; i++) {
-			putchar(' ');
-			print_time(o->times[i], 4, 20, 16);
-		}
-		putchar('\n');
-		return;
-	case PIDS:
+	if (form == TIMES) {
+		times_row(o, 8);
+	} else if (form == PIDS) {
 		printf("%-8d", o->id);
 		print_owner(o);
 		printf("  %5" PRIu32 "     %5" PRIu32 "\n", o->process[0], o->process[1]);
-		return;
-	default:
-		printf("0x%08" PRIx32 " %-10d", o->key, o->id);
-		print_owner(o);
-		printf(" %-10o", o->perms & 0777);
-		print_size(unit, o->bytes, 12);
+	} else {
+		status_row(o, unit, 12);
 		printf(" %-12" PRIu64 "\n", o->count);
 	}
 }
@@ -259,31 +233,14 @@ static void print_table(enum sysvipc_kind kind, enum form form, enum unit unit)
 
 /* -- limits and sums --------------------------------------------------------------------- */
 
-static uint64_t number_of(const char *name, unsigned field)
-{
-	char path[64], line[256], *at = line;
-	uint64_t number = 0;
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/sys/kernel/%s", name);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	if (fgets(line, sizeof line, file))
-		for (unsigned i = 0; i <= field; i++)
-			number = strtoull(at, &at, 10);
-	fclose(file);
-	return number;
-}
-
 /* "what (kbytes) = 12", or for people "what = 12K" */
 static void print_amount(enum unit unit, const char *what, const char *default_unit, uint64_t amount,
 			 uint64_t divisor)
 {
-	char text[HUMAN_BYTES];
+	char text[SYSVIPC_SIZE_BYTES];
 
 	if (unit == FOR_PEOPLE)
-		printf("%s = %s\n", what, human(amount, text));
+		printf("%s = %s\n", what, sysvipc_size(amount, text));
 	else if (unit == IN_BYTES || divisor == 1)
 		printf("%s (bytes) = %" PRIu64 "\n", what, amount);
 	else
@@ -293,7 +250,7 @@ static void print_amount(enum unit unit, const char *what, const char *default_u
 /* in kilobytes it does not overflow so soon */
 static void print_shmall(enum unit unit)
 {
-	uint64_t pages = number_of("shmall", 0), page = (uint64_t)sysconf(_SC_PAGESIZE), amount;
+	uint64_t pages = sysvipc_limit("shmall", 0), page = (uint64_t)sysconf(_SC_PAGESIZE), amount;
 	uint64_t each = unit == BY_DEFAULT ? page / 1024 : page;
 
 	if (__builtin_mul_overflow(pages, each, &amount))
@@ -309,24 +266,24 @@ static void print_limits(enum sysvipc_kind kind, enum unit unit)
 	switch (kind) {
 	case SYSVIPC_MSG:
 		puts("------ Messages Limits --------");
-		printf("max queues system wide = %" PRIu64 "\n", number_of("msgmni", 0));
-		print_amount(unit, "max size of message", "bytes", number_of("msgmax", 0), 1);
-		print_amount(unit, "default max size of queue", "bytes", number_of("msgmnb", 0), 1);
+		printf("max queues system wide = %" PRIu64 "\n", sysvipc_limit("msgmni", 0));
+		print_amount(unit, "max size of message", "bytes", sysvipc_limit("msgmax", 0), 1);
+		print_amount(unit, "default max size of queue", "bytes", sysvipc_limit("msgmnb", 0), 1);
 		return;
 	case SYSVIPC_SHM:
 		puts("------ Shared Memory Limits --------");
-		printf("max number of segments = %" PRIu64 "\n", number_of("shmmni", 0));
-		print_amount(unit, "max seg size", "kbytes", number_of("shmmax", 0), 1024);
+		printf("max number of segments = %" PRIu64 "\n", sysvipc_limit("shmmni", 0));
+		print_amount(unit, "max seg size", "kbytes", sysvipc_limit("shmmax", 0), 1024);
 		print_shmall(unit);
 		print_amount(unit, "min seg size", "bytes", 1, 1);
 		return;
 	case SYSVIPC_SEM:
 	default:
 		puts("------ Semaphore Limits --------");
-		printf("max number of arrays = %" PRIu64 "\n", number_of("sem", 3));
-		printf("max semaphores per array = %" PRIu64 "\n", number_of("sem", 0));
-		printf("max semaphores system wide = %" PRIu64 "\n", number_of("sem", 1));
-		printf("max ops per semop call = %" PRIu64 "\n", number_of("sem", 2));
+		printf("max number of arrays = %" PRIu64 "\n", sysvipc_limit("sem", 3));
+		printf("max semaphores per array = %" PRIu64 "\n", sysvipc_limit("sem", 0));
+		printf("max semaphores system wide = %" PRIu64 "\n", sysvipc_limit("sem", 1));
+		printf("max ops per semop call = %" PRIu64 "\n", sysvipc_limit("sem", 2));
 		puts("semaphore max value = 32767");
 	}
 }
@@ -337,7 +294,7 @@ static void print_summary(enum sysvipc_kind kind, enum unit unit)
 	uint64_t resident = 0, swapped = 0;
 	struct sysvipc *objects;
 	long n = sysvipc_read(kind, &objects);
-	char text[HUMAN_BYTES];
+	char text[SYSVIPC_SIZE_BYTES];
 
 	n = n < 0 ? 0 : n;
 	for (long i = 0; i < n; i++) {
@@ -353,7 +310,7 @@ static void print_summary(enum sysvipc_kind kind, enum unit unit)
 		printf("------ Messages Status --------\nallocated queues = %ld\nused headers = %" PRIu64 "\n",
 		       n, count);
 		if (unit == FOR_PEOPLE)
-			printf("used space = %s\n", human(bytes, text));
+			printf("used space = %s\n", sysvipc_size(bytes, text));
 		else
 			printf(unit == IN_BYTES ? "used space (bytes) = %" PRIu64 "\n"
 						: "used space = %" PRIu64 " bytes\n", bytes);
@@ -381,13 +338,13 @@ static void print_long_time(const char *what, int64_t when)
 
 static void shm_details(const struct sysvipc *o, enum unit unit)
 {
-	char text[HUMAN_BYTES];
+	char text[SYSVIPC_SIZE_BYTES];
 
 	printf("\nShared memory Segment shmid=%d\nuid=%" PRIu32 "\tgid=%" PRIu32 "\tcuid=%" PRIu32
 	       "\tcgid=%" PRIu32 "\nmode=%#o\taccess_perms=%#o\n", o->id, o->user, o->group,
 	       o->creator_user, o->creator_group, o->perms, o->perms & 0777);
 	if (unit == FOR_PEOPLE)
-		printf("size=%s", human(o->bytes, text));
+		printf("size=%s", sysvipc_size(o->bytes, text));
 	else
 		printf("bytes=%" PRIu64, o->bytes);
 	printf("\tlpid=%" PRIu32 "\tcpid=%" PRIu32 "\tnattch=%" PRIu64 "\n", o->process[1],
@@ -401,14 +358,14 @@ static void shm_details(const struct sysvipc *o, enum unit unit)
 static void msg_details(const struct sysvipc *o, enum unit unit)
 {
 	struct msqid_ds ds = { 0 };
-	char used[HUMAN_BYTES], most[HUMAN_BYTES];
+	char used[SYSVIPC_SIZE_BYTES], most[SYSVIPC_SIZE_BYTES];
 
 	msgctl(o->id, IPC_STAT, &ds);	/* /proc does not say how much it holds */
 	printf("\nMessage Queue msqid=%d\nuid=%" PRIu32 "\tgid=%" PRIu32 "\tcuid=%" PRIu32 "\tcgid=%"
 	       PRIu32 "\tmode=%#o\n", o->id, o->user, o->group, o->creator_user, o->creator_group,
 	       o->perms);
 	if (unit == FOR_PEOPLE)
-		printf("csize=%s\tqsize=%s", human(o->bytes, used), human(ds.msg_qbytes, most));
+		printf("csize=%s\tqsize=%s", sysvipc_size(o->bytes, used), sysvipc_size(ds.msg_qbytes, most));
 	else
 		printf("cbytes=%" PRIu64 "\tqbytes=%" PRIu64, o->bytes, (uint64_t)ds.msg_qbytes);
 	printf("\tqnum=%" PRIu64 "\tlspid=%" PRIu32 "\tlrpid=%" PRIu32 "\n", o->count, o->process[0],

@@ -351,8 +351,8 @@ void limit_print(const struct limit *limit, const struct host *host)
 			       color_off(stdout));
 		putchar('\n');
 		if (s->left_objects)
-			printf("  free it   dure reap --kind %s --user %s    # shows what and why; --yes "
-			       "does it\n", reap_kind(limit), user_name(s->user));
+			printf("  look      dure reap --kind %s --user %s    # what and why, and the line that "
+			       "removes it\n", reap_kind(limit), user_name(s->user));
 		else if (s->idle_objects)
 			printf("  look      dure reap --kind %s --user %s --age 0s    # %" PRIu64 " are unused, and "
 			       "young\n", reap_kind(limit), user_name(s->user), s->idle_objects);

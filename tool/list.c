@@ -13,16 +13,62 @@
 
 void list_begin(struct list *list, const struct column *columns, unsigned column_count)
 {
-	*list = (struct list){ .columns = columns, .column_count = column_count };
+	*list = (struct list){ .columns = columns, .column_count = column_count,
+			       .layout = or_exit(calloc(1, sizeof(struct layout))) };
+	list->layout->cell_count = column_count;
+	for (unsigned i = 0; i < column_count; i++)
+		list->layout->place[i] = (unsigned char)i;
 }
 
-static struct row *new_row(struct row ***rows, size_t *count, size_t *room)
+static void want(struct list *list, uint64_t columns)
+{
+	struct layout *layout = list->layout;
+
+	if (!layout->is_chosen) {
+		memset(layout->place, NO_CELL, sizeof layout->place);
+		layout->cell_count = 0;
+		layout->is_chosen = true;
+	}
+	for (unsigned i = 0; i < list->column_count; i++)
+		if (columns >> i & 1 && layout->place[i] == NO_CELL)
+			layout->place[i] = (unsigned char)layout->cell_count++;
+}
+
+void list_want(struct list *list, const char *names)
+{
+	uint64_t columns = 0;
+
+	while (*names) {
+		names += *names == '-';
+		size_t bytes = strcspn(names, ",");
+		int i = table_find_column(list->columns, list->column_count, names, bytes);
+		if (i >= 0)
+			columns |= UINT64_C(1) << i;
+		names += bytes + (names[bytes] == ',');
+	}
+	want(list, columns);
+}
+
+bool list_want_filter(struct list *list, const char *command, const char *expression)
+{
+	struct filter *filter =
+		filter_read(command, expression, list->columns, list->column_count);
+
+	if (!filter)
+		return false;
+	want(list, filter_columns(filter));
+	filter_free(filter);
+	return true;
+}
+
+static struct row *new_row(struct row ***rows, size_t *count, size_t *room, const struct layout *layout)
 {
 	if (*count == *room) {
 		*room = *room ? 2 * *room : 64;
 		*rows = or_exit(realloc(*rows, *room * sizeof **rows));
 	}
-	struct row *row = or_exit(calloc(1, sizeof *row));
+	struct row *row = or_exit(calloc(1, sizeof *row + layout->cell_count * sizeof row->cells[0]));
+	row->layout = layout;
 	row->order = *count;
 	(*rows)[(*count)++] = row;
 	return row;
@@ -30,19 +76,19 @@ static struct row *new_row(struct row ***rows, size_t *count, size_t *room)
 
 struct row *list_add(struct list *list)
 {
-	return new_row(&list->rows, &list->count, &list->room);
+	return new_row(&list->rows, &list->count, &list->room, list->layout);
 }
 
 struct row *list_add_below(struct row *parent)
 {
-	return new_row(&parent->below, &parent->below_count, &parent->below_room);
+	return new_row(&parent->below, &parent->below_count, &parent->below_room, parent->layout);
 }
 
 void list_drop(struct row *row)
 {
 	for (size_t i = 0; i < row->below_count; i++)
 		list_drop(row->below[i]);
-	for (unsigned i = 0; i < LIST_COLUMNS_MAX; i++)
+	for (unsigned i = 0; i < row->layout->cell_count; i++)
 		free(row->cells[i].text);
 	free(row->below);
 	free(row);
@@ -53,20 +99,57 @@ void list_end(struct list *list)
 	for (size_t i = 0; i < list->count; i++)
 		list_drop(list->rows[i]);
 	free(list->rows);
+	free(list->layout);
 	*list = (struct list){ 0 };
+}
+
+const struct cell *row_cell(const struct row *row, unsigned column)
+{
+	static const struct cell none;
+	unsigned place = row->layout->place[column];
+
+	return place == NO_CELL ? &none : &row->cells[place];
 }
 
 void row_text(struct row *row, unsigned column, const char *text)
 {
-	free(row->cells[column].text);
-	row->cells[column].text = or_exit(strdup(text));
-	row->cells[column].is_set = true;
+	unsigned place = row->layout->place[column];
+
+	if (place == NO_CELL)
+		return;
+	free(row->cells[place].text);
+	row->cells[place].text = or_exit(strdup(text));
+	row->cells[place].is_set = true;
 }
 
 void row_number(struct row *row, unsigned column, uint64_t number)
 {
-	row->cells[column].number = number;
-	row->cells[column].is_set = true;
+	unsigned place = row->layout->place[column];
+
+	if (place == NO_CELL)
+		return;
+	row->cells[place].number = number;
+	row->cells[place].is_set = true;
+}
+
+void row_number_if(struct row *row, unsigned column, uint64_t number)
+{
+	if (number)
+		row_number(row, column, number);
+}
+
+void row_text_if(struct row *row, unsigned column, const char *text)
+{
+	if (*text)
+		row_text(row, column, text);
+}
+
+void row_age_if(struct row *row, unsigned column, uint64_t wall_ns, uint64_t now_s)
+{
+	uint64_t then = wall_ns / 1000000000u;
+
+	if (wall_ns)
+		row_number(row, column, now_s > then ? now_s - then : 0);
 }
 
 bool list_filter(struct list *list, const char *command, const char *expression)
@@ -78,7 +161,7 @@ bool list_filter(struct list *list, const char *command, const char *expression)
 	if (!filter)
 		return false;
 	for (size_t i = 0; i < list->count; i++)
-		if (filter_holds(filter, list->rows[i]->cells))
+		if (filter_holds(filter, list->rows[i]))
 			list->rows[kept++] = list->rows[i];
 		else
 			list_drop(list->rows[i]);
@@ -107,8 +190,8 @@ static int compare_rows(const void *a, const void *b, void *context)
 	const struct sorting *sorting = context;
 
 	for (unsigned i = 0; i < sorting->count; i++) {
-		const struct cell *c = &x->cells[sorting->columns[i]];
-		const struct cell *d = &y->cells[sorting->columns[i]];
+		const struct cell *c = row_cell(x, sorting->columns[i]);
+		const struct cell *d = row_cell(y, sorting->columns[i]);
 		int r = sorting->is_text[i] ? compare_texts(c->text, d->text)
 			: c->number != d->number ? (c->number < d->number ? -1 : 1)
 						 : 0;
@@ -174,7 +257,7 @@ static void print_row(struct table *table, const struct list *list, const struct
 	struct libscols_line *line = table_row_below(table, parent);
 
 	for (unsigned i = 0; i < list->column_count; i++)
-		print_cell(table, line, i, &list->columns[i], &row->cells[i]);
+		print_cell(table, line, i, &list->columns[i], row_cell(row, i));
 	for (size_t i = 0; i < row->below_count; i++)
 		print_row(table, list, row->below[i], line);
 }
@@ -185,8 +268,13 @@ bool list_print(struct list *list, const char *name, const struct table_options 
 
 	if (!table_begin(&table, name, list->columns, list->column_count, options))
 		return false;
-	for (size_t i = 0; i < list->count; i++)
+	for (size_t i = 0; i < list->count; i++) {
 		print_row(&table, list, list->rows[i], NULL);
+		if (options->drops_rows)
+			list_drop(list->rows[i]);
+	}
+	if (options->drops_rows)
+		list->count = 0;
 	table_end(&table);
 	return true;
 }
@@ -212,7 +300,7 @@ static json_t *row_value(const struct list *list, const struct row *row, const b
 		while (*from && to < key + sizeof key - 1)
 			*to++ = (char)(*from >= 'A' && *from <= 'Z' ? *from++ | 32 : *from++);
 		*to = '\0';
-		json_object_set_new(value, key, cell_value(&list->columns[i], &row->cells[i]));
+		json_object_set_new(value, key, cell_value(&list->columns[i], row_cell(row, i)));
 	}
 	if (row->below_count) {
 		json_t *below = or_exit(json_array());

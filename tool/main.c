@@ -18,7 +18,7 @@ static const struct command *const commands[] = {
 	&cmd_top,    &cmd_snapshot, &cmd_diff, &cmd_watch, &cmd_metrics, &cmd_demo,
 };
 
-static const struct lookalike *const lookalikes[] = { &ipcs, &ipcrm };
+static const struct lookalike *const lookalikes[] = { &ipcs, &ipcrm, &lsipc };
 
 /* "  send, recv, peek  what they do" */
 static void print_line(FILE *stream, size_t first, size_t end)
@@ -44,7 +44,7 @@ static int help(FILE *stream)
 			;
 		print_line(stream, first, end);
 	}
-	fputs("  ipcs, ipcrm            as those of util-linux; also when dure is called so\n"
+	fputs("  ipcs, ipcrm, lsipc     as those of util-linux; also when dure is called so\n"
 	      "Each has --help; see dure(1). Status: 0 fine, 1 found or refused, 2 trouble.\n",
 	      stream);
 	return stream == stdout ? EXIT_FINE : EXIT_TROUBLE;

@@ -66,3 +66,40 @@ long sysvipc_read(enum sysvipc_kind kind, struct sysvipc **ret)
 	fclose(file);
 	return (long)count;
 }
+
+uint64_t sysvipc_limit(const char *name, unsigned field)
+{
+	char path[64], line[256], *at = line;
+	uint64_t number = 0;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/sys/kernel/%s", name);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	if (fgets(line, sizeof line, file))
+		for (unsigned i = 0; i <= field; i++)
+			number = strtoull(at, &at, 10);
+	fclose(file);
+	return number;
+}
+
+char *sysvipc_size(uint64_t bytes, char text[SYSVIPC_SIZE_BYTES])
+{
+	static const char units[] = "BKMGTPE";
+	unsigned exponent = bytes ? (63 - (unsigned)__builtin_clzll(bytes)) / 10 : 0;
+	uint64_t whole = bytes >> 10 * exponent, part = bytes & ((UINT64_C(1) << 10 * exponent) - 1);
+
+	if (exponent) {
+		part = ((part >> 10 * (exponent - 1)) + 50) / 100;
+		if (part == 10) {
+			whole++;
+			part = 0;
+		}
+	}
+	if (part)
+		snprintf(text, SYSVIPC_SIZE_BYTES, "%" PRIu64 ".%" PRIu64 "%c", whole, part, units[exponent]);
+	else
+		snprintf(text, SYSVIPC_SIZE_BYTES, "%" PRIu64 "%c", whole, units[exponent]);
+	return text;
+}

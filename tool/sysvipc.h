@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sysvipc.h - /proc/sysvipc, line by line: what ipcs and ipcrm work on
+ * sysvipc.h - /proc/sysvipc, line by line: what ipcs, ipcrm and lsipc work on
  */
 #ifndef TOOL_SYSVIPC_H
 #define TOOL_SYSVIPC_H
@@ -28,5 +28,12 @@ enum { SYSVIPC_DOOMED = 01000, SYSVIPC_LOCKED = 02000 };	/* perms of shm */
 
 /* *ret is the caller's to free; -1: the kernel has none, errno is set */
 long sysvipc_read(enum sysvipc_kind kind, struct sysvipc **ret);
+
+/* a number out of /proc/sys/kernel/NAME; 0: it is not there */
+uint64_t sysvipc_limit(const char *name, unsigned field);
+
+/* 1.4M, 64K, 5B: as util-linux writes it; into the caller's text, which is returned */
+enum { SYSVIPC_SIZE_BYTES = 48 };
+char *sysvipc_size(uint64_t bytes, char text[SYSVIPC_SIZE_BYTES]);
 
 #endif

@@ -31,6 +31,7 @@ struct table_options {
 	const char *output;		/* comma-separated names, or NULL */
 	bool is_json, in_bytes, no_headings;
 	bool is_tree;			/* rows have rows below them: drawn in the first column */
+	bool drops_rows;		/* of a list: each goes as it is printed, for they may be many */
 };
 
 /* name is the array's in JSON. False: an unknown column in options->output, or no memory */

@@ -232,3 +232,22 @@ int open_segment(const char *command, const char *name, uint32_t flags, dure_seg
 		complain_segment(command, name);
 	return r;
 }
+
+void print_word(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "-_.,/:=+@%";
+	char shown[4200];
+
+	if (*word && word[strspn(word, plain)] == '\0') {
+		printf(" %s", word);
+		return;
+	}
+	fputs(" '", stdout);
+	for (const char *at = harmless(word, shown, sizeof shown); *at; at++)
+		if (*at == '\'')
+			fputs("'\\''", stdout);
+		else
+			putchar(*at);
+	putchar('\'');
+}

@@ -61,6 +61,9 @@ char *human_age(uint64_t wall_ns, char *text, size_t text_bytes);
 /* text with control characters and escape sequences made harmless */
 char *harmless(const char *from, char *text, size_t text_bytes);
 
+/* a space and a word of a command line, quoted where a shell asks for it */
+void print_word(const char *word);
+
 /* as a JSON string: what is no UTF-8 is shown escaped */
 json_t *text_value(const char *text);
 

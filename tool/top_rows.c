@@ -209,7 +209,7 @@ static struct row *user_row(struct top_look *look, uint32_t pid)
 	struct row *row;
 
 	for (size_t i = 0; i < look->list.count; i++)
-		if (look->list.rows[i]->cells[U_PID].number == pid)
+		if (row_cell(look->list.rows[i], U_PID)->number == pid)
 			return look->list.rows[i];
 	row = list_add(&look->list);
 	row_text(row, U_COMMAND, p ? p->name : pid ? "?" : "(the kernel does not say who)");
@@ -225,7 +225,7 @@ static void add_waiter(struct top_look *look, const struct dure_host_wait *w)
 	char text[80] = "";
 	const struct dure_host_process *holder = host_process(&look->host, w->holder);
 
-	row_number(row, U_WAITS, row->cells[U_WAITS].number + 1);
+	row_number(row, U_WAITS, row_cell(row, U_WAITS)->number + 1);
 	if (w->holder_is_dead)
 		snprintf(text, sizeof text, "dead %" PRIu32, w->holder_inner);
 	else if (w->holder)

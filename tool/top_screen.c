@@ -261,7 +261,7 @@ static void draw_rows(struct top_screen *screen, const struct top_look *look,
 			int width = c ? (int)columns[c].width_hint : first;
 			put(y, x, width + 1, false, "");
 			put(y, x, width, columns[c].kind != COLUMN_TEXT,
-			    cell_text(&columns[c], &row->cells[c], text, sizeof text));
+			    cell_text(&columns[c], row_cell(row, c), text, sizeof text));
 			x += width + 1;
 		}
 		attroff(A_STANDOUT);

@@ -78,6 +78,32 @@ char *wait_text(const struct host *host, const struct dure_host_wait *w, char *t
 	return text;
 }
 
+bool waits_for_dead(const struct dure_host_wait *w)
+{
+	return w->holder_is_dead && (w->kind == DURE_HOST_WAIT_FUTEX || w->kind == DURE_HOST_WAIT_SEM);
+}
+
+void print_wait_remedies(const struct host *host, const struct dure_host_wait *w)
+{
+	const struct dure_host_object *o = object_of(host, w->object);
+	char name[OBJECT_NAME_BYTES];
+
+	if (!o)
+		return;
+	fputs("  look      dure who", stdout);
+	print_word(object_name(o, name, sizeof name));
+	putchar('\n');
+	if (w->kind == DURE_HOST_WAIT_SEM) {
+		printf("  let go    perl -e 'semop(%" PRId64 ", pack(\"s3\", %" PRIu64 ", 1, 0)) or die $!'    "
+		       "# if the dead one had a unit of it\n", o->id, w->offset);
+		puts("  for good  in the program: SEM_UNDO in what semop is given");
+		return;
+	}
+	printf("  end it    kill -KILL %" PRIu32 "    # nobody can let go of it any more: start it anew\n",
+	       w->process);
+	puts("  for good  in the program: pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST)");
+}
+
 /* -- circles ----------------------------------------------------------------------------- */
 
 /* the first wait of a process whose holder is known */
@@ -90,33 +116,29 @@ static const struct dure_host_wait *wait_of(const struct host *host, uint32_t pr
 	return NULL;
 }
 
-/* Follows the holders from start; how long the circle is that leads back to it, or 0. */
-static unsigned circle_from(const struct host *host, uint32_t start)
+/* what a circle must have in it: a process, or somebody who waits for an object */
+struct wanted {
+	uint32_t process;		/* 0: any */
+	uint64_t object;		/* DURE_HOST_ANY: any */
+};
+
+/* A circle is told once, from its smallest process. */
+static bool is_smallest_in_circle(const struct host *host, uint32_t start,
+				  const struct wanted *wanted)
 {
 	const struct dure_host_wait *wait = wait_of(host, start);
-	unsigned length = 0;
+	bool has_process = !wanted->process, has_object = wanted->object == DURE_HOST_ANY;
 
-	while (wait && ++length <= host->wait_count) {
+	for (size_t i = 0; wait && i <= host->wait_count; i++) {
+		has_process |= wait->process == wanted->process;
+		has_object |= wait->object == wanted->object;
 		if (wait->holder == start)
-			return length;
+			return has_process && has_object;
+		if (wait->holder < start)
+			return false;
 		wait = wait_of(host, wait->holder);
 	}
-	return 0;
-}
-
-static bool is_smallest_in_circle(const struct host *host, uint32_t start, uint32_t wanted,
-				  bool *has_wanted)
-{
-	const struct dure_host_wait *wait = wait_of(host, start);
-	bool is_smallest = true;
-
-	*has_wanted = !wanted || wanted == start;
-	for (size_t i = 0; wait && wait->holder != start && i < host->wait_count; i++) {
-		is_smallest &= wait->holder > start;
-		*has_wanted |= wait->holder == wanted;
-		wait = wait_of(host, wait->holder);
-	}
-	return is_smallest;
+	return false;
 }
 
 /* Of semaphores only the last user is known, and who has other threads may still let go. */
@@ -148,17 +170,16 @@ static char *circle_text(const struct host *host, uint32_t start, char *text, si
 	return text;
 }
 
-unsigned explain_circles(const struct host *host, uint32_t process, json_t *into)
+unsigned explain_circles(const struct host *host, uint32_t process, uint64_t object, json_t *into)
 {
+	const struct wanted wanted = { process, object };
 	char text[4096];
 	uint32_t last = 0;
 	unsigned said = 0;
-	bool has_wanted;
 
 	for (size_t i = 0; i < host->wait_count; i++) {
 		uint32_t start = host->waits[i]->process;
-		if (start == last || !circle_from(host, start) ||
-		    !is_smallest_in_circle(host, start, process, &has_wanted) || !has_wanted)
+		if (start == last || !is_smallest_in_circle(host, start, &wanted))
 			continue;
 		last = start;		/* waits come process by process */
 		circle_text(host, start, text, sizeof text);

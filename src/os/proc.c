@@ -143,8 +143,9 @@ int durei_names_visit(int at, const char *path, int (*visit)(const char *name, v
 	if (fd < 0)
 		return fd;
 	if (!directory) {
+		r = -errno;		/* what it is of may be gone: a process that ended */
 		durei_file_close(fd);
-		return -ENOMEM;
+		return r;
 	}
 	while (r == 0) {
 		errno = 0;

@@ -17,12 +17,12 @@ complete_line() {
 
 @test "commands" {
 	run -0 complete_line ""
-	has $(commands) ipcs ipcrm --help --version
+	has $(commands) ipcs ipcrm lsipc --help --version
 	run -0 complete_line sh
 	[ "$output" = show ]
 	# exactly those of dure --help
 	[ "$(complete_line "" | grep -v '^-' | sort)" = \
-		"$({ commands; printf '%s\n' ipcs ipcrm; } | sort)" ]
+		"$({ commands; printf '%s\n' ipcs ipcrm lsipc; } | sort)" ]
 }
 
 @test "options are those of --help" {
@@ -90,7 +90,7 @@ fish_line() {
 
 @test "fish: commands, and the options of --help" {
 	need fish
-	[ "$(fish_line "dure " | sort)" = "$({ commands; printf '%s\n' ipcs ipcrm; } | sort)" ]
+	[ "$(fish_line "dure " | sort)" = "$({ commands; printf '%s\n' ipcs ipcrm lsipc; } | sort)" ]
 	for command in $(commands); do
 		[ "$(fish_line "dure $command --" | sort)" = \
 			"$("$DURE" "$command" --help | grep -oE '(^ +| {2,})-[a-zA-Z], --[a-z-]+' |

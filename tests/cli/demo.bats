@@ -47,18 +47,12 @@ left_behind() {
 @test "it can be interrupted, and leaves nothing" {
 	"$DURE" demo --seconds 100 --workers 2 >"$T/out" 2>&1 3>&- &
 	demo=$!
-	for i in $(seq 1000); do
-		[ -s "$T/out" ] && break
-		sleep 0.01
-	done
-	[ -s "$T/out" ]
+	within test -s "$T/out"
 	kill -KILL "$demo"
 	run wait "$demo"
 	# workers go with their parent; the memory goes with the last of them
-	for i in $(seq 1000); do
-		"$DURE" show "demo-$demo" >/dev/null 2>&1 || break
-		sleep 0.01
-	done
+	is_gone() { ! "$DURE" show "demo-$demo" >/dev/null 2>&1; }
+	within is_gone
 	run -2 "$DURE" show "demo-$demo"
 	rm -f /dev/shm/dure."demo-$demo"*
 }

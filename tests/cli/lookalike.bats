@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# lookalike.bats - ipcs and ipcrm byte for byte as util-linux has them
+# lookalike.bats - ipcs, ipcrm and lsipc byte for byte as util-linux has them
 
 load setup
 
@@ -157,4 +157,99 @@ remove() {
 		[ "$output" = "$name from $("$DURE" --version)" ]
 		run -2 bash -c "'$DURE' $name --help >/dev/full"
 	done
+}
+
+# one_size: another set as big as the first one: lsipc multiplies that instead of adding
+one_size() {
+	ipcrm -S 10
+	ipcmk -S 3 >/dev/null
+}
+
+@test "lsipc: all lists, columns and forms" {
+	need lsipc
+	furnish
+	one_size
+	shm=$(ipcs -m | awk '/^0x/ { print $2; exit }') sem=$(ipcs -s | awk '/^0x/ { print $2; exit }')
+	msg=$(ipcs -q | awk '/^0x/ { print $2; exit }')
+	for kind in "" -m -q -s; do
+		id=${shm}
+		[ "$kind" != -q ] || id=$msg
+		[ "$kind" != -s ] || id=$sem
+		for form in "" -J -e -n -r -l "-e -y" "-J -b" -P --noheadings --notruncate; do
+			[ "$kind $form" != "-q -P" ] || continue
+			for what in "" -c -t "-c -t" "-t -c --time-format iso" "--time-format full -t" -g "-o KEY,ID,UID" \
+				"-o +group,CGROUP,user,CUSER" "-i $id" "-i $id -c" "-i $id -t --time-format full" "-i $id -o KEY,CTIME"; do
+				same lsipc $kind $form $what
+			done
+		done
+	done
+	for words in "-o KEY" "-o RESOURCE,KEY" "-g -m -o RESOURCE,USED" "-m -o CPID,LPID,NATTCH,STATUS,ATTACH,DETACH" \
+		"-q -o SEND,RECV,LSPID,LRPID,USEDBYTES,MSGS" "-s -o +OTIME,NSEMS" "-g -o +KEY" x "-m -i -1"; do
+		same lsipc $words
+	done
+}
+
+@test "lsipc: all about one, also of who is there and of what was removed" {
+	need lsipc
+	furnish
+	one_size
+	for kind in m q s; do
+		for id in $(ipcs -$kind | awk '/^0x/ { print $2 }'); do
+			for form in "" -b "--time-format iso" -J; do
+				same lsipc -$kind -i "$id" $form
+			done
+			[ $kind = q ] || same lsipc -$kind -i "$id" -P
+		done
+		same lsipc -$kind -i 99
+	done
+	use shm used
+	ipcrm -m "$b"
+	same lsipc -m
+	same lsipc -m -i "$b"
+	same lsipc -m -i "$b" --time-format short
+	use sem used
+	same lsipc -s -i "$b"
+	same lsipc -s -i "$b" -o KEY
+}
+
+@test "lsipc: what it has wrong is right here" {
+	need lsipc
+	furnish
+	run -0 "$DURE" lsipc -g -o RESOURCE,USED
+	has "SEMMNS 4"
+	run -0 "$DURE" lsipc -q -P -o KEY,PERMS
+	has "0x00000007 0600" "0x00000008 0666"
+}
+
+@test "lsipc: wrong usage" {
+	need lsipc
+	for words in "-i x -m" "-i -m" "-i 0" "-m -s" "-Z" "--nosuch" "-i 99999999999 -m" "-i" "-o" "-o nosuch -m" \
+		"-m -o KEY,nosuch,ID" "-m -o RESOURCE" "-m -o KEY,USE%,ID" "-q -o SIZE" "-m -o +" "-g -i 0 -m" "-g -t" \
+		"-c" "-J -r" "-e -J" "-r -n" "-l -J" "-m -o KEY -t" "-m -t -o KEY" "-m -c -o KEY" "-m -o KEY -c" "-m -c -t" \
+		"-g -m -q" "-m -t --time-format x"; do
+		same lsipc $words
+	done
+}
+
+@test "lsipc: in a terminal, for who may not read, and in the year's other time zones" {
+	need lsipc
+	need setpriv
+	furnish
+	one_size
+	use shm used
+	for width in 40 60 80 200; do
+		for words in "" "-m" "-m -t" "-q -c" "-s"; do
+			[ "$(script -qec "stty cols $width; lsipc $words" /dev/null)" = \
+				"$(script -qec "stty cols $width; '$DURE' lsipc $words" /dev/null)" ] || {
+				echo "differs at $width columns: $words"
+				return 1
+			}
+		done
+	done
+	export TZ=Asia/Kathmandu
+	same lsipc -m -t --time-format iso
+	TZ=America/St_Johns same lsipc -m -t --time-format iso
+	theirs=$(setpriv --reuid 65534 --clear-groups lsipc -m 2>&1; echo "status $?")
+	chmod 755 "$T"
+	[ "$theirs" = "$(setpriv --reuid 65534 --clear-groups "$DURE" lsipc -m 2>&1; echo "status $?")" ]
 }

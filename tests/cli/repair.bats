@@ -123,10 +123,7 @@ core() {
 	(cd "$T" && ulimit -c unlimited && exec "$MAKER" dump "$key" <"/dev/zero" >"$T/said" 3>&-) &
 	maker=$!
 	makers="$makers $maker"
-	for _ in {1..200}; do
-		[ -s "$T/said" ] && break
-		read -r -t 0.05 <> <(:) || true
-	done
+	within test -s "$T/said"
 	read -r _ pid <"$T/said"
 	kill -ABRT "$pid"
 	wait "$maker" || true

@@ -9,20 +9,6 @@ load setup
 
 SCALE=${SCALE-50}
 
-# measure WORDS...: runs them (three times at full size); $best is the least milliseconds, $kib the most memory
-measure() {
-	read -r best kib < <(python3 - $((SCALE == 1 ? 3 : 1)) "$@" <<-'END'
-		import resource, subprocess, sys, time
-		best = 1e9
-		for _ in range(int(sys.argv[1])):
-		    begun = time.monotonic()
-		    subprocess.run(sys.argv[2:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-		    best = min(best, time.monotonic() - begun)
-		print(round(best * 1000), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-	END
-	)
-}
-
 # at full size a figure is a promise; $1 at most $2
 at_most() {
 	[ "$SCALE" != 1 ] || [ "$1" -le "$2" ] || { echo "$1, more than $2"; return 1; }
@@ -40,13 +26,13 @@ for i in range(int(sys.argv[1])): open("/dev/shm/%s.%d" % (sys.argv[2], i), "w")
 		printf '32000 1024000000 500 40000' >/proc/sys/kernel/sem || sets=30000
 	fi
 	"$USER_OF" sems "$sets" >/dev/null
-	measure "$DURE" reap --age 0s --kind sem
+	measure $((SCALE == 1 ? 3 : 1)) "$DURE" reap --age 0s --kind sem
 	echo "# reap of $sets semaphore sets, dry: $best ms, $kib KiB" >&3
 	at_most "$best" 2000
 	at_most "$kib" 131072
-	measure "$DURE" ls --local --kind sem
+	measure $((SCALE == 1 ? 3 : 1)) "$DURE" ls --local --kind sem
 	echo "# ls of them: $best ms, $kib KiB" >&3
-	measure "$DURE" doctor
+	measure $((SCALE == 1 ? 3 : 1)) "$DURE" doctor
 	echo "# doctor: $best ms, $kib KiB" >&3
 	begun=$(date +%s%N)
 	"$DURE" reap --age 0s --kind sem --grade likely --yes --quiet --journal "$T/journal"
@@ -62,8 +48,9 @@ for i in range(int(sys.argv[1])): open("/dev/shm/%s.%d" % (sys.argv[2], i), "w")
 	count=$((100000 / SCALE))
 	files "$count"
 	for words in "ls --local" "ls --local --json" "reap --age 0s" "metrics --local" "snapshot --local"; do
-		measure "$DURE" $words
+		measure $((SCALE == 1 ? 3 : 1)) "$DURE" $words
 		echo "# $words of $count files: $best ms, $kib KiB" >&3
+		[ "$words" != "ls --local" ] || at_most "$kib" 131072
 	done
 	[ "$("$DURE" ls --local -n -o OBJECT 2>/dev/null | grep -c "$N\.")" = "$count" ]
 	begun=$(date +%s%N)
@@ -91,14 +78,10 @@ for i in range(int(sys.argv[1])): open("/dev/shm/%s.%d" % (sys.argv[2], i), "w")
 		signal.pause()
 	END
 	makers="$makers $!"
-	for _ in {1..400}; do
-		[ -s "$T/said" ] && break
-		read -r -t 0.05 <> <(:) || true
-	done
-	[ -s "$T/said" ]
-	measure "$DURE" ls --local
+	within test -s "$T/said"
+	measure $((SCALE == 1 ? 3 : 1)) "$DURE" ls --local
 	ours=$best ours_kib=$kib
-	measure sh -c 'lsipc -m; lsipc -s; lsipc -q; lsof -n -P'
+	measure $((SCALE == 1 ? 3 : 1)) sh -c 'lsipc -m; lsipc -s; lsipc -q; lsof -n -P'
 	echo "# $objects objects, $processes processes: dure ls $ours ms, $ours_kib KiB; lsipc + lsof $best ms, $kib KiB" >&3
 	at_most "$((2 * ours))" "$((3 * best))"
 	at_most "$ours_kib" 65536

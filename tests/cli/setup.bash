@@ -12,6 +12,7 @@ setup() {
 	export TERM=xterm
 	makers=
 	key=
+	huge_before=
 }
 
 teardown() {
@@ -30,6 +31,8 @@ teardown() {
 	if [ -n "$key" ] && ipcrm -M "$key" 2>/dev/null; then
 		rm -f /dev/shm/dure.sysv.*."key-$(printf %08x "$key")"
 	fi
+	[ -z "${huge_before-}" ] || echo "$huge_before" >/proc/sys/vm/nr_hugepages
+	! mountpoint -q "$T/huge" || umount -l "$T/huge"
 	[ -z "${ALONE-}" ] || clear_namespace
 	rm -rf "$T"
 	# nothing is left behind
@@ -81,11 +84,21 @@ use() {
 	[ "$word" = ready ]
 }
 
-# left KIND ARGUMENT...: the same, but nobody stays
+# left KIND ARGUMENT...: the same, but nobody stays: when it returns its maker is gone, too
 left() {
 	local word
-	read -r word a b < <("$USER_OF" "$@" left 3>&-)
+	read -r word a b <<<"$("$USER_OF" "$@" left 3>&-)"
 	[ "$word" = ready ]
+}
+
+# within COMMAND...: until it succeeds, at most some twenty seconds
+within() {
+	local _
+	for _ in {1..400}; do
+		"$@" && return
+		read -r -t 0.05 <> <(:) || true
+	done
+	return 1
 }
 
 # a file segment at $T/$1, with nobody in it
@@ -123,4 +136,22 @@ holds() {
 			return 1
 		}
 	done
+}
+
+# measure TIMES WORDS...: runs them so often; $best is the least milliseconds, $cpu those of the processor
+# (which others on the machine hardly change), $kib the most memory; $T/measured is the last output
+measure() {
+	read -r best cpu kib < <(python3 - "$T/measured" "$@" <<-'END'
+		import resource, subprocess, sys, time
+		best = least = 1e9
+		for _ in range(int(sys.argv[2])):
+		    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+		    with open(sys.argv[1], "w") as out:
+		        subprocess.run(sys.argv[3:], stdout=out, stderr=subprocess.DEVNULL)
+		    best = min(best, time.monotonic() - begun)
+		    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+		    least = min(least, used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime)
+		print(round(best * 1000), round(least * 1000), used.ru_maxrss)
+	END
+	)
 }

@@ -6,9 +6,13 @@
  *						its maker gone. used: somebody has it attached,
  *						sleeps on it, sleeps for a message
  *	user sem idle				made by who stays; who used it last is gone
+ *	user sem dead				one waits for the unit that a killed one had: "ready
+ *						WAITER ID"; the set stays
  *	user sems COUNT				so many sets, left
  *	user posix|queue|named-sem NAME left|used
  *	user memfd|deleted|anonymous used
+ *	user shm-huge used			System V memory of huge pages
+ *	user huge PATH used			a file on a hugetlbfs, mapped
  *	user mutex NAME held|dead|circle	libc mutexes in /dev/shm/NAME: a process waits for one
  *						that another holds; that a dead one held; two wait
  *						for each other's
@@ -42,7 +46,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BYTES = 65536 };
+enum { BYTES = 65536, HUGE_BYTES = 2 << 20 };
 
 struct message {
 	long type;
@@ -109,9 +113,10 @@ static void leave(long id)
 
 /* -- System V ----------------------------------------------------------------------------- */
 
-static void use_shm(bool is_used)
+static void use_shm(bool is_used, bool is_huge)
 {
-	int id = shmget(IPC_PRIVATE, BYTES, IPC_CREAT | 0600);
+	int id = shmget(IPC_PRIVATE, is_huge ? HUGE_BYTES : BYTES,
+			IPC_CREAT | (is_huge ? SHM_HUGETLB : 0) | 0600);
 	char *bytes;
 
 	must(id, "shmget");
@@ -143,6 +148,26 @@ static int new_sem(void)
 	return id;
 }
 
+/* A semaphore as a lock: who took the unit was killed, and the next one waits. The set stays. */
+static void use_dead_sem(int id)
+{
+	pid_t holder = child();
+
+	if (holder == 0) {
+		change(id, 1);
+		change(id, -1);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(holder, NULL, 0);
+	waiter = child();
+	if (waiter == 0) {
+		change(id, -1);
+		_exit(0);
+	}
+	until_asleep(waiter);
+	stay(waiter, id);
+}
+
 static void use_sem(const char *how)
 {
 	int id = -1;
@@ -153,6 +178,10 @@ static void use_sem(const char *how)
 	}
 	id = semget(IPC_PRIVATE, 2, IPC_CREAT | 0600);
 	must(id, "semget");
+	if (strcmp(how, "dead") == 0) {
+		use_dead_sem(id);
+		return;
+	}
 	waiter = child();
 	if (waiter == 0) {
 		change(id, strcmp(how, "idle") == 0 ? 1 : -1);
@@ -269,6 +298,20 @@ static void use_nameless(const char *kind)
 	if (strcmp(kind, "deleted") == 0)	/* mapped alone: no descriptor tells of it */
 		close(fd);
 	stay(getpid(), 0);
+}
+
+static void use_huge(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	must(fd, "open");
+	must(ftruncate(fd, HUGE_BYTES), "ftruncate");
+	char *bytes = mmap(NULL, HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	must((long)bytes, "mmap");
+	close(fd);
+	bytes[0] = 1;
+	stay(getpid(), 0);
+	unlink(path);
 }
 
 /* -- locks -------------------------------------------------------------------------------- */
@@ -462,7 +505,11 @@ int main(int argc, char **argv)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (strcmp(kind, "shm") == 0)
-		use_shm(is_used);
+		use_shm(is_used, false);
+	else if (strcmp(kind, "shm-huge") == 0)
+		use_shm(is_used, true);
+	else if (strcmp(kind, "huge") == 0)
+		use_huge(what);
 	else if (strcmp(kind, "sem") == 0)
 		use_sem(what);
 	else if (strcmp(kind, "sems") == 0)

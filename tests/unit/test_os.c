@@ -16,6 +16,7 @@
 
 #include "os/file.h"
 #include "os/futex.h"
+#include "os/proc.h"
 #include "os/self.h"
 
 enum { FUTEX_WAITV_CALL = 449, PATIENCE_S = 10 };
@@ -292,6 +293,38 @@ static void who_this_process_is(void **state)
 	assert_string_equal(cut, "fif");
 }
 
+static int count_name(const char *name, void *context)
+{
+	(void)name;
+	++*(int *)context;
+	return 0;
+}
+
+/* A picture of the host is not given up because a process ended in the middle of it. */
+static void the_directory_of_a_process_that_ended_is_no_want_of_memory(void **state)
+{
+	char path[64];
+	int names = 0, fd;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		pause();
+		_exit(0);
+	}
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	fd = durei_directory_open(DUREI_HERE, path);
+	assert_true(fd >= 0);
+	assert_int_equal(durei_names_visit(fd, ".", count_name, &names), 0);
+	assert_true(names > 0);
+	names = 0;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(durei_names_visit(fd, ".", count_name, &names), -ENOENT);
+	assert_int_equal(names, 0);
+	durei_file_close(fd);
+}
+
 static void random_bytes_fill_everything(void **state)
 {
 	static unsigned char a[100000], b[100000];
@@ -349,6 +382,7 @@ int main(void)
 		cmocka_unit_test(clocks_go_forward),
 		cmocka_unit_test(the_boot_id_is_that_of_proc),
 		cmocka_unit_test(who_this_process_is),
+		cmocka_unit_test(the_directory_of_a_process_that_ended_is_no_want_of_memory),
 		cmocka_unit_test(random_bytes_fill_everything),
 		cmocka_unit_test(cancellation_waits),
 	};

@@ -41,6 +41,7 @@ _dure_argument() {
 	--history) COMPREPLY=($(compgen -W "all" -- "$2")) ;;
 	-u | --user) COMPREPLY=($(compgen -u -- "$2")) ;;
 	--keys | -v | --values) COMPREPLY=($(compgen -W "text integer hex" -- "$2")) ;;
+	--time-format) COMPREPLY=($(compgen -W "short full iso" -- "$2")) ;;
 	-g | --grade) COMPREPLY=($(compgen -W "unused likely certain" -- "$2")) ;;
 	--profile)
 		COMPREPLY=($(compgen -W "apache postgres openmpi nccl vllm fastdds python" -- "$2"))
@@ -66,7 +67,7 @@ _dure() {
 	if [ "$COMP_CWORD" = 1 ]; then
 		COMPREPLY=($(compgen -W "ls who doctor explain limits reap undo rm show map check repair dump load send recv
 			peek pub sub call serve queues record replay top snapshot
-			diff watch metrics demo ipcs ipcrm --help --version" -- "$word"))
+			diff watch metrics demo ipcs ipcrm lsipc --help --version" -- "$word"))
 		return
 	fi
 	_dure_argument "$previous" "$word" "$command" && return
@@ -86,6 +87,8 @@ _dure() {
 		--bytes --human --help --version" ;;
 	ipcrm) options="--shmem-id --shmem-key --queue-id --queue-key --semaphore-id --semaphore-key --all
 		--verbose --help --version" ;;
+	lsipc) options="--shmems --queues --semaphores --global --id --creator --time --output --bytes --numeric-perms
+		--json --export --shell --newline --list --raw --time-format --noheadings --notruncate --help --version" ;;
 	metrics) options="--textfile --objects --local --help" ;;
 	top) options="--interval --kind --local --sort --help" ;;
 	snapshot) options="--local --help" ;;
@@ -113,7 +116,7 @@ _dure() {
 	undo/*) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" undo --list 2>/dev/null | cut -d' ' -f1)" \
 		-- "$word")) ;;
 	limits/* | doctor/* | explain/* | reap/*) ;;
-	watch/* | top/* | metrics/* | ipcs/* | ipcrm/*) ;;
+	watch/* | top/* | metrics/* | ipcs/* | ipcrm/* | lsipc/*) ;;
 	demo/* | snapshot/* | diff/* | replay/* | */*/*) COMPREPLY=($(compgen -f -- "$word")) ;;
 	who/* | rm/*) COMPREPLY=($(compgen -W "$(_dure_segments) $(_dure_objects)" -- "$word")) ;;
 	*) COMPREPLY=($(compgen -W "$(_dure_segments)" -- "$word")) ;;

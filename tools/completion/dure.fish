@@ -115,6 +115,25 @@ __dure_option ipcrm queue-key Q ''
 __dure_option ipcrm semaphore-id s ''
 __dure_option ipcrm semaphore-key S ''
 __dure_option ipcrm verbose v
+__dure_option lsipc shmems m
+__dure_option lsipc queues q
+__dure_option lsipc semaphores s
+__dure_option lsipc global g
+__dure_option lsipc id i ''
+__dure_option lsipc creator c
+__dure_option lsipc time t
+__dure_option lsipc output o ''
+__dure_option lsipc bytes b
+__dure_option lsipc numeric-perms P
+__dure_option lsipc json J
+__dure_option lsipc export e
+__dure_option lsipc shell y
+__dure_option lsipc newline n
+__dure_option lsipc list l
+__dure_option lsipc raw r
+complete -c dure -n '__fish_seen_subcommand_from lsipc' -l time-format -x -a 'short full iso'
+complete -c dure -n '__fish_seen_subcommand_from lsipc' -l noheadings
+complete -c dure -n '__fish_seen_subcommand_from lsipc' -l notruncate
 __dure_option metrics textfile t '(__fish_complete_path)'
 __dure_option metrics objects O
 __dure_option ls namespace N '(__fish_complete_pids)'
