@@ -76,19 +76,24 @@ static bool fits(const struct core *core, uint64_t offset, uint64_t bytes)
 	return offset <= core->size && bytes <= core->size - offset;
 }
 
+/* The i-th entry of a table whose entries are said to be so long. */
+static bool read_entry(const struct core *core, uint64_t table, uint64_t entry_bytes, uint64_t i,
+		       void *ret, size_t bytes)
+{
+	if (entry_bytes != bytes || table > core->size || !fits(core, table + i * bytes, bytes))
+		return false;
+	memcpy(ret, core->bytes + table + i * bytes, bytes);
+	return true;
+}
+
 static bool piece_64(const struct core *core, uint64_t i, struct piece *ret)
 {
 	Elf64_Ehdr head;
 	Elf64_Phdr part;
-	uint64_t at;
 
 	memcpy(&head, core->bytes, sizeof head);
-	if (head.e_phentsize != sizeof part || head.e_phoff > core->size)
+	if (!read_entry(core, head.e_phoff, head.e_phentsize, i, &part, sizeof part))
 		return false;
-	at = head.e_phoff + i * sizeof part;
-	if (!fits(core, at, sizeof part))
-		return false;
-	memcpy(&part, core->bytes + at, sizeof part);
 	*ret = (struct piece){ part.p_offset, part.p_type == PT_LOAD ? part.p_filesz : 0 };
 	return true;
 }
@@ -97,15 +102,10 @@ static bool piece_32(const struct core *core, uint64_t i, struct piece *ret)
 {
 	Elf32_Ehdr head;
 	Elf32_Phdr part;
-	uint64_t at;
 
 	memcpy(&head, core->bytes, sizeof head);
-	if (head.e_phentsize != sizeof part || head.e_phoff > core->size)
+	if (!read_entry(core, head.e_phoff, head.e_phentsize, i, &part, sizeof part))
 		return false;
-	at = head.e_phoff + i * sizeof part;
-	if (!fits(core, at, sizeof part))
-		return false;
-	memcpy(&part, core->bytes + at, sizeof part);
 	*ret = (struct piece){ part.p_offset, part.p_type == PT_LOAD ? part.p_filesz : 0 };
 	return true;
 }

@@ -88,7 +88,7 @@ DURE_API int dure_ring_publish(dure_ring *ring);
 /*
  * dure_ring_receive - receive the next record
  *
- * Waits at most timeout_ns for one.
+ * Waits at most timeout_ns for one. ret_bytes may be NULL.
  *
  * Returns  0; -EAGAIN -ETIMEDOUT (none came) -ENOTCONN (none is there, and the sender is gone:
  *          another may come) -EMSGSIZE (buffer_bytes are too few: it stays, look tells its length)

@@ -21,15 +21,10 @@ enum { FIRST_BYTES = 512 };
 
 /* -- chunks ------------------------------------------------------------------------------ */
 
-int durei_chunk_add(struct durei_guard *guard, struct cell64 *link, uint64_t bytes,
-		    uint64_t align)
+int durei_chunk_link(struct durei_guard *guard, struct cell64 *link, uint64_t offset, uint64_t old)
 {
-	uint64_t offset;
-	int r = durei_block_reserve(guard->lane, bytes, max_u64(align, 16), &offset);
+	int r = durei_guard_begin(guard);
 
-	if (r < 0)
-		return r;
-	r = durei_guard_begin(guard);
 	if (r < 0) {
 		(void)durei_block_free(guard->lane, offset);
 		return r;
@@ -39,7 +34,18 @@ int durei_chunk_add(struct durei_guard *guard, struct cell64 *link, uint64_t byt
 		(void)durei_block_free(guard->lane, offset);
 	else
 		r = durei_log_write_word(guard->lane, link, offset);
+	if (r == 0 && old)
+		r = durei_log_free(guard->lane, old);
 	return durei_guard_end(guard, r);
+}
+
+int durei_chunk_add(struct durei_guard *guard, struct cell64 *link, uint64_t bytes,
+		    uint64_t align)
+{
+	uint64_t offset;
+	int r = durei_block_reserve(guard->lane, bytes, max_u64(align, 16), &offset);
+
+	return r < 0 ? r : durei_chunk_link(guard, link, offset, 0);
 }
 
 int durei_chunk_drop(struct durei_lane *lane, struct cell64 *link)

@@ -26,6 +26,11 @@ static inline unsigned char *durei_chunk_at(const dure_segment *seg, const struc
 	return durei_at(seg, offset);
 }
 
+/*
+ * Under the guard: the word leads to a reserved block in place of an old one (0: none), which goes.
+ * When that fails the new one goes.
+ */
+int durei_chunk_link(struct durei_guard *guard, struct cell64 *link, uint64_t offset, uint64_t old);
 /* Under the guard: a new chunk, its bytes undefined, for a word that leads to none. -ENOSPC */
 int durei_chunk_add(struct durei_guard *guard, struct cell64 *link, uint64_t bytes,
 		    uint64_t align);

@@ -180,19 +180,7 @@ static int grow_table(dure_deque *d, struct durei_guard *guard, struct durei_deq
 
 	if (r < 0)
 		return r;
-	r = durei_guard_begin(guard);
-	if (r < 0) {
-		(void)durei_block_free(guard->lane, offset);
-		return r;
-	}
-	r = durei_log_take(guard->lane, offset);
-	if (r < 0)			/* no log knows the block yet */
-		(void)durei_block_free(guard->lane, offset);
-	else
-		r = durei_log_write_word(guard->lane, link, offset);
-	if (r == 0 && old)
-		r = durei_log_free(guard->lane, old);
-	r = durei_guard_end(guard, r);
+	r = durei_chunk_link(guard, link, offset, old);
 	return r < 0 ? r : durei_deque_view_table(d, v);
 }
 

@@ -160,7 +160,7 @@ int dure_lanes_receive(dure_lanes *lanes, void *buffer, size_t buffer_bytes, siz
 	struct wish wish = { .buffer = buffer, .room = buffer_bytes };
 	int r = receive(lanes, &wish, ret_lane, timeout_ns);
 
-	if (r == 0)
+	if (r == 0 && ret_bytes)
 		*ret_bytes = wish.bytes;
 	return r;
 }

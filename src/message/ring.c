@@ -353,7 +353,8 @@ int dure_ring_receive(dure_ring *ring, void *buffer, size_t buffer_bytes, size_t
 	if (bytes)
 		memcpy(buffer, durei_ring_word(ring, ring->mine) + 1, bytes);
 	done(ring);
-	*ret_bytes = bytes;
+	if (ret_bytes)
+		*ret_bytes = bytes;
 	return 0;
 }
 

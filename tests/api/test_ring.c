@@ -84,6 +84,10 @@ static void records_come_in_order(void **state)
 	T_OK(dure_ring_publish(sender));
 	T_OK(dure_ring_receive(receiver, NULL, 0, &bytes, 0));
 	assert_int_equal(bytes, 0);
+	/* its length is known to those who sent it */
+	T_OK(dure_ring_send(sender, "four", 4, 0));
+	T_OK(dure_ring_receive(receiver, data, sizeof data, NULL, 0));
+	assert_memory_equal(data, "four", 4);
 	dure_ring_close(sender);
 	dure_ring_close(receiver);
 }

@@ -14,29 +14,16 @@
  *
  * Exit status: 0 no failure, 1 a failure (the segment is kept, and named), 99 broken.
  */
-#include <dure.h>
+#include "crew.h"
 
-#include <errno.h>
-#include <getopt.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
+#include <stddef.h>
 
 #define SEGMENT "torture-lanes"
 
 enum {
-	WORKERS_MAX = 32,
 	RECEIVERS = 2,
-	LIVES_MAX = 1 << 16,		/* of a round */
+	LIVES_MAX = 1 << 16,		/* of a round, and more than there can be */
 	LANE_BYTES = 4096,
-	ROUND_MS = 1000,
-	PROGRESS_MS = 5000,
 	RECORD_MAX = 1500,
 };
 
@@ -54,70 +41,39 @@ struct letter {
 
 enum { LETTER_MIN = offsetof(struct letter, filling) };
 
-static unsigned seconds = 60, worker_count = 8, kill_every_us = 1500;
-static uint64_t seed = 1, dice_state;
-static unsigned lives;
+static _Noreturn void work(unsigned worker, uint32_t life);
+static uint64_t progress(void);
+
+static struct crew crew = { .program = SEGMENT, .seconds = 60, .workers = 8, .kill_every_us = 1500,
+			    .seed = 1, .work = work, .progress = progress };
 static dure_segment *seg;
 static struct book *book;
-
-static uint64_t dice(uint64_t sides)
-{
-	dice_state ^= dice_state << 13;
-	dice_state ^= dice_state >> 7;
-	dice_state ^= dice_state << 17;
-	return dice_state % sides;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static _Noreturn void stop_with(int status, const char *what)
-{
-	fprintf(stderr, "torture-lanes: %s: %s; the segment %s is kept\n", what, dure_last_error(),
-		SEGMENT);
-	exit(status);
-}
-
-static void must(int result, const char *what)
-{
-	if (result < 0)
-		stop_with(1, what);
-}
 
 /* -- workers ----------------------------------------------------------------------------- */
 
 static int open_end(uint32_t end, uint32_t flags, int64_t timeout_ns, dure_lanes **ret)
 {
 	struct dure_lanes_options o = { .sz = sizeof o, .bytes = LANE_BYTES,
-					.senders_max = (worker_count - RECEIVERS + 1) / 2 };
+					.senders_max = (crew.workers - RECEIVERS + 1) / 2 };
 
 	return dure_lanes_open(seg, "lanes", flags, &o, end, timeout_ns, ret);
 }
 
-static size_t fill(struct letter *letter, uint64_t life, uint64_t count)
+static size_t write_letter(struct letter *letter, uint64_t life, uint64_t count)
 {
 	size_t filling = (size_t)(count * 7919 + life * 31) % (dice(9) ? 100 : RECORD_MAX);
 
 	letter->life = life;
 	letter->count = count;
 	letter->bytes = LETTER_MIN + filling;
-	memset(letter->filling, (int)(count & 0xff), filling);
+	fill(letter->filling, filling, count);
 	return letter->bytes;
 }
 
 static bool is_whole(const struct letter *letter, size_t bytes)
 {
-	if (bytes < LETTER_MIN || letter->bytes != bytes || letter->life >= LIVES_MAX)
-		return false;
-	for (size_t i = 0; i < bytes - LETTER_MIN; i++)
-		if (letter->filling[i] != (letter->count & 0xff))
-			return false;
-	return true;
+	return bytes >= LETTER_MIN && letter->bytes == bytes && letter->life < LIVES_MAX &&
+	       is_filled(letter->filling, bytes - LETTER_MIN, letter->count);
 }
 
 /* What one cannot have at the moment: a lane, room, a record. */
@@ -131,7 +87,7 @@ static int send_once(dure_lanes *lanes, uint64_t life, uint64_t count)
 	int64_t timeout_ns = dice(3) ? 2000000 : 0;
 	struct letter letter;
 	void *room;
-	size_t bytes = fill(&letter, life, count);
+	size_t bytes = write_letter(&letter, life, count);
 	int r;
 
 	if (dice(2))
@@ -178,7 +134,7 @@ static void count_letter(const struct letter *letter, size_t bytes)
 		stop_with(1, "a record is not whole");
 	got = &book->lives[letter->life].got;
 	if (letter->count + 1 == *got) {
-		__atomic_add_fetch(&book->repeated, 1, __ATOMIC_RELAXED);
+		add(&book->repeated, 1);
 		return;
 	}
 	if (letter->count != *got) {
@@ -188,7 +144,7 @@ static void count_letter(const struct letter *letter, size_t bytes)
 		stop_with(1, "a record is missing, or came twice");
 	}
 	__atomic_store_n(got, *got + 1, __ATOMIC_RELEASE);
-	__atomic_add_fetch(&book->progress, 1, __ATOMIC_RELAXED);
+	add(&book->progress, 1);
 }
 
 static int receive_once(dure_lanes *lanes, int64_t timeout_ns)
@@ -221,105 +177,21 @@ static _Noreturn void receive_for_ever(void)
 	}
 }
 
-static _Noreturn void work(unsigned worker, unsigned life, uint64_t worker_seed)
+static _Noreturn void work(unsigned worker, uint32_t life)
 {
-	dice_state = worker_seed | 1;
 	must(dure_segment_open(SEGMENT, DURE_OPEN, NULL, &seg), "open");
 	must(dure_object_find(seg, "book", DURE_TYPE(struct book), (void **)&book, NULL), "find");
 	if (worker < RECEIVERS)
 		receive_for_ever();
-	send_for_ever(life);
+	send_for_ever(life % LIVES_MAX);
 }
 
-/* -- the killer -------------------------------------------------------------------------- */
-
-static pid_t pids[WORKERS_MAX];
-
-static void start_worker(unsigned i)
+static uint64_t progress(void)
 {
-	uint64_t worker_seed = dice(UINT64_MAX);
-	pid_t parent = getpid();
-
-	lives++;
-	fflush(NULL);
-	pids[i] = fork();
-	if (pids[i] < 0)
-		stop_with(99, "fork");
-	if (pids[i])
-		return;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	work(i, lives, worker_seed);
-}
-
-/* A worker may only end because it was killed. */
-static void kill_worker(unsigned i)
-{
-	int status;
-
-	kill(pids[i], SIGKILL);
-	if (waitpid(pids[i], &status, 0) != pids[i] || !WIFSIGNALED(status) ||
-	    WTERMSIG(status) != SIGKILL)
-		stop_with(1, "a worker ended by itself");
-}
-
-static void stop_for_a_moment(unsigned i)
-{
-	struct timespec moment = { .tv_nsec = (long)dice(20000000) };
-
-	kill(pids[i], SIGSTOP);
-	nanosleep(&moment, NULL);
-	kill(pids[i], SIGCONT);
-}
-
-static unsigned long kill_for_a_round(void)
-{
-	int64_t end = now_ms() + ROUND_MS, moved = now_ms();
-	uint64_t seen = 0;
-	unsigned long kills = 0;
-
-	for (unsigned i = 0; i < worker_count; i++)
-		start_worker(i);
-	while (now_ms() < end && lives < LIVES_MAX - WORKERS_MAX) {
-		struct timespec pause = { .tv_nsec = (long)dice(2ul * kill_every_us) * 1000 };
-		unsigned i = (unsigned)dice(worker_count);
-		nanosleep(&pause, NULL);
-		if (dice(20) == 0) {
-			stop_for_a_moment(i);
-			continue;
-		}
-		kill_worker(i);
-		start_worker(i);
-		kills++;
-		uint64_t now = __atomic_load_n(&book->progress, __ATOMIC_RELAXED);
-		if (now != seen)
-			moved = now_ms();
-		else if (now_ms() - moved > PROGRESS_MS)
-			stop_with(1, "nobody has received anything for five seconds");
-		seen = now;
-	}
-	for (unsigned i = 0; i < worker_count; i++)
-		kill_worker(i);
-	return kills + worker_count;
+	return __atomic_load_n(&book->progress, __ATOMIC_RELAXED);
 }
 
 /* -- the judge --------------------------------------------------------------------------- */
-
-static void show(const struct dure_finding *finding, void *context)
-{
-	(void)context;
-	fprintf(stderr, "[%s] +%#llx %s\n", finding->rule, (unsigned long long)finding->offset,
-		finding->text);
-}
-
-static uint64_t live_blocks(void)
-{
-	struct dure_heap_info info = { .sz = sizeof info };
-
-	must(dure_heap_info(seg, &info), "heap_info");
-	return info.live_blocks;
-}
 
 static void make_lanes(void)
 {
@@ -331,7 +203,7 @@ static void make_lanes(void)
 
 static void judge_lives(void)
 {
-	for (unsigned i = 0; i <= lives; i++) {
+	for (unsigned i = 0; i < LIVES_MAX; i++) {
 		uint64_t sent = book->lives[i].sent, got = book->lives[i].got;
 		if (got == sent || got == sent + 1)
 			continue;
@@ -340,75 +212,44 @@ static void judge_lives(void)
 		stop_with(1, "records were lost");
 	}
 	memset(book->lives, 0, sizeof book->lives);
-	lives = 0;
 }
 
 static void judge(uint64_t live_without)
 {
 	dure_lanes *lanes;
 
-	must(dure_segment_recover(seg), "recover");
-	if (dure_segment_check(seg, NULL, show, NULL) != 0)
-		stop_with(1, "the check has findings");
+	must_be_clean(seg);
 	must(open_end(DURE_LANES_RECEIVER, DURE_OPEN, 0, &lanes), "lanes_open");
 	while (receive_once(lanes, 0) == 0)
 		;
 	dure_lanes_close(lanes);
 	judge_lives();
 	must(dure_lanes_destroy(seg, "lanes"), "destroy");
-	if (live_blocks() != live_without)
+	if (live_blocks(seg) != live_without)
 		stop_with(1, "blocks were lost");
 	make_lanes();
 }
 
-static void read_arguments(int argc, char **argv)
-{
-	static const struct option options[] = {
-		{ "seconds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'r' },
-		{ "workers", required_argument, NULL, 'w' },
-		{ "kill-every-us", required_argument, NULL, 'k' }, { 0 },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0) {
-		unsigned long value = optarg ? strtoul(optarg, NULL, 10) : 0;
-		if (c == 's')
-			seconds = (unsigned)value;
-		else if (c == 'r')
-			seed = value;
-		else if (c == 'w' && value > RECEIVERS && value <= WORKERS_MAX)
-			worker_count = (unsigned)value;
-		else if (c == 'k')
-			kill_every_us = (unsigned)value;
-		else
-			stop_with(99, "bad arguments");
-	}
-}
-
 int main(int argc, char **argv)
 {
-	struct dure_segment_options o = { .sz = sizeof o, .size_bytes = 8 << 20 };
-	unsigned long kills = 0, rounds = 0;
 	uint64_t live;
 
-	read_arguments(argc, argv);
-	dice_state = seed * 2654435761u | 1;
-	dure_segment_remove(SEGMENT, DURE_REMOVE_FORCE, NULL);
-	must(dure_segment_open(SEGMENT, DURE_CREATE, &o, &seg), "create");
+	crew_read_arguments(&crew, argc, argv);
+	if (crew.workers <= RECEIVERS)
+		stop_with(99, "there must be somebody who sends");
+	seg = new_segment(SEGMENT);
 	must(dure_object_construct(seg, "book", DURE_TYPE(struct book), 1, NULL, NULL,
 				   (void **)&book), "construct");
 	make_lanes();
 	must(dure_lanes_destroy(seg, "lanes"), "destroy");
-	live = live_blocks();
+	live = live_blocks(seg);
 	make_lanes();
-	for (int64_t end = now_ms() + (int64_t)seconds * 1000; now_ms() < end; rounds++) {
-		kills += kill_for_a_round();
+	while (crew_round(&crew))
 		judge(live);
-	}
-	printf("torture-lanes: %lu rounds, %lu killed, %llu received, %llu of them twice, no failure\n",
-	       rounds, kills, (unsigned long long)book->progress, (unsigned long long)book->repeated);
+	printf(SEGMENT ": %lu rounds, %lu killed, %lu of them stopped, %llu received, %llu of them twice, "
+	       "no failure\n", crew.rounds, crew.killed, crew.killed_stopped,
+	       (unsigned long long)book->progress, (unsigned long long)book->repeated);
 	must(dure_lanes_destroy(seg, "lanes"), "destroy");
-	must(dure_segment_close(seg), "close");
-	must(dure_segment_remove(SEGMENT, 0, NULL), "remove");
+	remove_segment(seg, SEGMENT);
 	return 0;
 }
