@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cmd_queues.c - dure queues: how full queues, services, topics, rings and boards are, and who is
+ * cmd_queues.c - dure queues: how full queues, services, topics, rings, lanes and boards are, and who is
  *                at them
  *
  * The facts are gathered into one JSON value; --json prints it, the table is drawn from it. So
@@ -25,7 +25,7 @@ enum {
 
 static const struct column columns[C_TOTAL] = {
 	[C_NAME] = { "NAME", "segment and object; who is at it is below", 0.3, COLUMN_TEXT, true },
-	[C_KIND] = { "KIND", "queue, service, topic, ring, board", 7, COLUMN_TEXT, true },
+	[C_KIND] = { "KIND", "queue, service, topic, ring, board, lanes", 7, COLUMN_TEXT, true },
 	[C_DEPTH] = { "DEPTH", "messages in it; of a subscriber: its lag", 5, COLUMN_NUMBER, true },
 	[C_BYTES] = { "BYTES", "of them", 6, COLUMN_BYTES, true },
 	[C_TAKEN] = { "TAKEN", "of them, with receivers or servers", 5, COLUMN_NUMBER, true },
@@ -44,8 +44,8 @@ const struct command cmd_queues = {
 	.run = run,
 	.summary = "queues, topics, services: depth, rates, lag, holders",
 	.usage = "Usage: dure queues [OPTION...] [NAME]\n"
-		 "Show the queues, services, topics, rings and boards of a segment, or of all: how\n"
-		 "full they are, who has which message, and how far each subscriber lags.\n\n"
+		 "Show the queues, services, topics, rings, lanes, boards of a segment, or of all:\n"
+		 "how full they are, who has which message, and how far each subscriber lags.\n\n"
 		 "  -i, --interval TIME  look twice, so far apart, for the rates\n"
 		 "  -f, --filter EXPR    only where it holds: 'depth > 1000 and kind == queue'\n"
 		 "  -s, --sort LIST      by these columns; -COLUMN downwards\n"
@@ -111,7 +111,8 @@ static void note(struct gathering *g, const char *name, const char *sentence)
 static json_t *value_of(const struct gathering *g, const struct dure_object_info *o,
 			const struct dure_channel_info *i)
 {
-	static const char *const kinds[] = { "?", "queue", "service", "topic", "ring", "board" };
+	static const char *const kinds[] = { "?", "queue", "service", "topic", "ring", "board",
+					     "lanes" };
 
 	return or_exit(json_pack(
 		"{s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:n, s:n, s:I, s:I, s:i, s:b}", "segment",

@@ -138,6 +138,7 @@ enum dure_channel_kind {
 	DURE_CHANNEL_TOPIC = 3,
 	DURE_CHANNEL_RING = 4,
 	DURE_CHANNEL_BOARD = 5,
+	DURE_CHANNEL_LANES = 6,
 };
 
 /* Figures; 0 where there is no such thing. While others change it, they may not fit together. */
@@ -145,19 +146,20 @@ struct dure_channel_info {
 	size_t sz;
 	uint32_t kind;			/* enum dure_channel_kind */
 	uint32_t is_shut;		/* or being destroyed */
-	uint64_t messages, bytes;	/* queue, service: waiting and taken; topic: kept; ring: bytes
-					   not received, heads of records included */
+	uint64_t messages, bytes;	/* queue, service: waiting and taken; topic: kept; ring, lanes:
+					   bytes not received, heads of records included */
 	uint64_t taken;			/* of these: with receivers, or servers */
 	uint64_t dead_letters;
 	uint64_t in, out;		/* since the beginning: sent, published, written; received,
-					   answered. Rings count neither */
+					   answered. Rings and lanes count neither */
 	uint64_t messages_max, bytes_max;
-	uint32_t users;			/* living processes that have it open; not of rings */
+	uint32_t users;			/* living processes that have it open; not of rings
+					   and lanes */
 	uint32_t reserved;
 };
 
 /*
- * dure_channel_info - how full a queue, service, topic, ring or board is
+ * dure_channel_info - how full a queue, service, topic, ring, board or set of lanes is
  *
  * object is one of those that dure_object_list visits. Unlike dure_queue_info and its kin this
  * needs neither a handle nor the right to write, and does not count as a user.
@@ -169,7 +171,7 @@ DURE_API int dure_channel_info(dure_segment *segment, const struct dure_object_i
 
 enum dure_holder_role {
 	DURE_HOLDER_MESSAGE = 1,	/* has taken it from a queue or service, and not settled it */
-	DURE_HOLDER_SENDER = 2,		/* has this end of a ring */
+	DURE_HOLDER_SENDER = 2,		/* has this end of a ring, or of a lane */
 	DURE_HOLDER_RECEIVER = 3,
 };
 
@@ -186,7 +188,7 @@ struct dure_holder_info {
 };
 
 /*
- * dure_holder_list - who has which message of a queue or service, and the ends of a ring
+ * dure_holder_list - who has which message of a queue or service, and the ends of a ring, or of lanes
  *
  * object as above; of topics and boards there is nothing to visit (dure_topic_look has a topic's
  * subscribers). Messages come in the order in which they were taken. What the dead have is listed

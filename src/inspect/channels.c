@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * channels.c - how full queues, services, topics, rings and boards are, and who has what of them
+ * channels.c - how full queues, services, topics, rings, lanes and boards are, and who has what of them
  *
  * Why      Whoever opens one of them is counted among its users, and takes its lock to look. An
  *          observer does neither: it sees also what a stopped process has locked, in a segment
@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "inspect/check.h"
+#include "layout/lanes.h"
 #include "layout/service.h"
 #include "layout/users.h"
 #include "segment/participant.h"
@@ -50,6 +51,8 @@ static const struct {
 	  offsetof(struct dl_topic, magic), DL_TOPIC_MAGIC },
 	{ "dure_ring", DURE_CHANNEL_RING, sizeof(struct dl_ring), offsetof(struct dl_ring, magic),
 	  DL_RING_MAGIC },
+	{ "dure_lanes", DURE_CHANNEL_LANES, sizeof(struct dl_lanes),
+	  offsetof(struct dl_lanes, magic), DL_LANES_MAGIC },
 	{ "dure_board", DURE_CHANNEL_BOARD, sizeof(struct dl_board),
 	  offsetof(struct dl_board, magic), DL_BOARD_MAGIC },
 };
@@ -157,15 +160,56 @@ static void see_topic(const struct channel *c, struct dure_channel_info *ret)
 		ret->users = count_users(c, users_at);
 }
 
-static void see_ring(const struct channel *c, struct dure_channel_info *ret)
+static uint64_t bytes_in_ring(const struct dl_ring *r)
 {
-	const struct dl_ring *r = c->block;
 	uint64_t head = cell64_load_acq(&r->ends[1].position);
 	uint64_t tail = cell64_load_acq(&r->ends[0].position);
 
-	ret->bytes = tail - min_u64(head, tail);	/* [RING3]: or some records more */
+	return tail - min_u64(head, tail);		/* [RING3]: or some records more */
+}
+
+static void see_ring(const struct channel *c, struct dure_channel_info *ret)
+{
+	const struct dl_ring *r = c->block;
+
+	ret->bytes = bytes_in_ring(r);
 	ret->bytes_max = r->capacity;
 	ret->is_shut = cell32_load_acq(&r->is_doomed) != 0;
+}
+
+/* The rings of lanes: their number, and where the i-th is; no more than the block has room for. */
+struct rings {
+	const unsigned char *first;
+	uint64_t stride, count;
+};
+
+static struct rings rings_of(const struct channel *c)
+{
+	const struct dl_lanes *l = c->block;
+	uint64_t room = c->bytes - sizeof *l, bytes = l->ring_bytes, count = l->count;
+	struct rings rings = { .first = (const unsigned char *)(l + 1) };
+
+	if (bytes <= room && dl_lanes_stride(bytes) <= room) {
+		rings.stride = dl_lanes_stride(bytes);
+		rings.count = min_u64(count, room / rings.stride);
+	}
+	return rings;
+}
+
+static const struct dl_ring *ring_at(const struct rings *rings, uint64_t i)
+{
+	return (const struct dl_ring *)(const void *)(rings->first + i * rings->stride);
+}
+
+static void see_lanes(const struct channel *c, struct dure_channel_info *ret)
+{
+	const struct dl_lanes *l = c->block;
+	struct rings rings = rings_of(c);
+
+	for (uint64_t i = 0; i < rings.count; i++)
+		ret->bytes += bytes_in_ring(ring_at(&rings, i));
+	ret->bytes_max = rings.count * (rings.stride - min_u64(rings.stride, sizeof(struct dl_ring)));
+	ret->is_shut = cell32_load_acq(&l->is_doomed) != 0;
 }
 
 static void see_board(const struct channel *c, struct dure_channel_info *ret)
@@ -195,6 +239,8 @@ int dure_channel_info(dure_segment *segment, const struct dure_object_info *obje
 		see_topic(&c, &filled);
 	else if (c.kind == DURE_CHANNEL_RING)
 		see_ring(&c, &filled);
+	else if (c.kind == DURE_CHANNEL_LANES)
+		see_lanes(&c, &filled);
 	else
 		see_board(&c, &filled);
 	return durei_options_write(info, &filled, sizeof filled, sizeof filled);
@@ -305,24 +351,34 @@ static int visit_taken(const struct channel *c,
 	return r;
 }
 
+static int visit_end(const struct channel *c, const struct dl_ring *ring, uint32_t end,
+		     int (*visit)(const struct dure_holder_info *info, void *context),
+		     void *context)
+{
+	uint64_t holder = cell64_load_acq(&ring->ends[end].holder);
+	struct dure_holder_info info = {
+		.sz = sizeof info, .role = end ? DURE_HOLDER_RECEIVER : DURE_HOLDER_SENDER,
+	};
+
+	if (holder == DL_RING_NOBODY || holder == DL_RING_LEFT)
+		return 0;
+	see_holder(c->seg, holder, &info);
+	return visit(&info, context);
+}
+
+/* The senders in the order of their rings, then the receiver: of lanes he has all rings. */
 static int visit_ends(const struct channel *c,
 		      int (*visit)(const struct dure_holder_info *info, void *context),
 		      void *context)
 {
-	const struct dl_ring *ring = c->block;
+	struct rings rings = { .first = c->block, .count = 1 };
 	int r = 0;
 
-	for (uint32_t end = 0; r == 0 && end < 2; end++) {
-		struct dure_holder_info info = {
-			.sz = sizeof info, .role = end ? DURE_HOLDER_RECEIVER : DURE_HOLDER_SENDER,
-		};
-		uint64_t holder = cell64_load_acq(&ring->ends[end].holder);
-		if (holder == DL_RING_NOBODY || holder == DL_RING_LEFT)
-			continue;
-		see_holder(c->seg, holder, &info);
-		r = visit(&info, context);
-	}
-	return r;
+	if (c->kind == DURE_CHANNEL_LANES)
+		rings = rings_of(c);
+	for (uint64_t i = 0; r == 0 && i < rings.count; i++)
+		r = visit_end(c, ring_at(&rings, i), 0, visit, context);
+	return r || !rings.count ? r : visit_end(c, ring_at(&rings, 0), 1, visit, context);
 }
 
 int dure_holder_list(dure_segment *segment, const struct dure_object_info *object,
@@ -335,5 +391,7 @@ int dure_holder_list(dure_segment *segment, const struct dure_object_info *objec
 		return r;
 	if (c.kind == DURE_CHANNEL_QUEUE || c.kind == DURE_CHANNEL_SERVICE)
 		return visit_taken(&c, visit, context);
-	return c.kind == DURE_CHANNEL_RING ? visit_ends(&c, visit, context) : 0;
+	if (c.kind == DURE_CHANNEL_RING || c.kind == DURE_CHANNEL_LANES)
+		return visit_ends(&c, visit, context);
+	return 0;
 }

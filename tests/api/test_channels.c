@@ -301,7 +301,7 @@ static void a_service_and_its_servers(void **state)
 	assert_int_equal(figures("service").users, 0);
 }
 
-static void a_topic_a_ring_a_board(void **state)
+static void a_topic_a_ring_lanes_a_board(void **state)
 {
 	struct dure_board_options bo = { .sz = sizeof bo, .bytes = 64 };
 	dure_topic *topic;
@@ -335,6 +335,28 @@ static void a_topic_a_ring_a_board(void **state)
 	assert_int_equal(h.list[0].process, getpid());
 	dure_ring_close(ring);
 	assert_int_equal(holders_of("ring").count, 0);
+
+	struct dure_lanes_options lo = { .sz = sizeof lo, .bytes = 1024, .senders_max = 3 };
+	dure_lanes *first, *second, *receiver;
+	T_OK(dure_lanes_open(seg, "lanes", DURE_CREATE, &lo, DURE_LANES_SENDER, 0, &first));
+	T_OK(dure_lanes_open(seg, "lanes", DURE_OPEN, &lo, DURE_LANES_SENDER, 0, &second));
+	T_OK(dure_lanes_open(seg, "lanes", DURE_OPEN, &lo, DURE_LANES_RECEIVER, 0, &receiver));
+	T_OK(dure_lanes_send(first, "tick", 4, 0));
+	T_OK(dure_lanes_send(second, "tock", 4, 0));
+	i = figures("lanes");
+	assert_int_equal(i.kind, DURE_CHANNEL_LANES);
+	assert_int_equal(i.bytes, 32);
+	assert_int_equal(i.bytes_max, 3 * 1024);
+	h = holders_of("lanes");
+	assert_int_equal(h.count, 3);
+	assert_int_equal(h.list[0].role, DURE_HOLDER_SENDER);
+	assert_int_equal(h.list[1].role, DURE_HOLDER_SENDER);
+	assert_int_equal(h.list[2].role, DURE_HOLDER_RECEIVER);
+	assert_int_equal(h.list[2].process, getpid());
+	dure_lanes_close(first);
+	dure_lanes_close(second);
+	assert_int_equal(holders_of("lanes").count, 1);
+	dure_lanes_close(receiver);
 
 	T_OK(dure_board_open(seg, "board", DURE_CREATE, &bo, &board));
 	i = figures("board");
@@ -417,6 +439,7 @@ static void any_bytes_are_looked_at(void **state)
 	dure_segment *in = open_buffer(sound, DURE_CREATE);
 	dure_queue *q;
 	dure_ring *ring;
+	dure_lanes *lanes;
 	dure_topic *topic;
 
 	(void)state;
@@ -425,6 +448,9 @@ static void any_bytes_are_looked_at(void **state)
 	T_OK(dure_queue_open(in, "q", DURE_CREATE, NULL, &q));
 	T_OK(dure_topic_open(in, "t", DURE_CREATE, NULL, &topic));
 	T_OK(dure_ring_open(in, "r", DURE_CREATE, NULL, DURE_RING_SENDER, 0, &ring));
+	T_OK(dure_lanes_open(in, "l", DURE_CREATE, &(struct dure_lanes_options){
+			.sz = sizeof(struct dure_lanes_options), .bytes = 1024, .senders_max = 4 },
+		DURE_LANES_SENDER, 0, &lanes));
 	for (int i = 0; i < 20; i++) {
 		T_OK(dure_queue_send(q, "text", 4, NULL, 0));
 		T_OK(dure_topic_send(topic, "text", 4, 0));
@@ -435,6 +461,7 @@ static void any_bytes_are_looked_at(void **state)
 	dure_queue_close(q);
 	dure_topic_close(topic);
 	dure_ring_close(ring);
+	dure_lanes_close(lanes);
 	T_OK(dure_segment_close(in));
 	memcpy(sound, damaged, BYTES);
 	for (int round = 0; round < ROUNDS; round++) {
@@ -464,7 +491,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nobody_stopped_holds_up_who_looks, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_seen_while_others_change_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_service_and_its_servers, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_topic_a_ring_a_board, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_topic_a_ring_lanes_a_board, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_channel, setup, teardown),
 		cmocka_unit_test(any_bytes_are_looked_at),
 	};
