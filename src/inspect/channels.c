@@ -189,7 +189,7 @@ static struct rings rings_of(const struct channel *c)
 	uint64_t room = c->bytes - sizeof *l, bytes = l->ring_bytes, count = l->count;
 	struct rings rings = { .first = (const unsigned char *)(l + 1) };
 
-	if (bytes <= room && dl_lanes_stride(bytes) <= room) {
+	if (bytes % 64 == 0 && bytes <= room && dl_lanes_stride(bytes) <= room) {
 		rings.stride = dl_lanes_stride(bytes);
 		rings.count = min_u64(count, room / rings.stride);
 	}
